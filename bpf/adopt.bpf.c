@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * adopt: walks the sockets of the reader's network namespace, registers the
+ * listeners that were open before us, and reports on every one that matters.
+ * Reading it again is harmless: that is how `status` looks.
+ */
+#include "listener.bpf.h"
+
+#define TCP_LISTEN 10 /* include/net/tcp_states.h */
+
+static __always_inline void report(struct bpf_iter__tcp *ctx, struct tcp_sock *tcp,
+				   struct bgs_report *report)
+{
+	struct sock *owner = (struct sock *)tcp;
+
+	report->protocol = IPPROTO_TCP;
+	if (BPF_CORE_READ_BITFIELD(tcp, is_mptcp)) {
+		struct mptcp_subflow_context *subflow = tcp->inet_conn.icsk_ulp_data;
+
+		report->protocol = IPPROTO_MPTCP;
+		owner = BPF_CORE_READ(subflow, conn);
+	}
+	report->cookie = bpf_get_socket_cookie(ctx->sk_common);
+	report->inode = BPF_CORE_READ(owner, sk_socket, file, f_inode, i_ino);
+	bpf_seq_write(ctx->meta->seq, report, sizeof(*report));
+}
+
+static __always_inline int insert(struct sock_common *sk, struct bgs_socket_key *key)
+{
+	int err = -ENOSPC;
+
+	for (int i = 0; i < BGS_MAX_SIBLINGS; i++) {
+		key->sibling = i;
+		err = bpf_map_update_elem(&sockets, key, sk, BPF_NOEXIST);
+		if (err != -EEXIST)
+			break;
+	}
+	return err;
+}
+
+static __always_inline int adopt_listener(struct sock_common *sk, const struct listener *listener,
+					  __u32 number)
+{
+	struct bgs_instance *instance = bpf_map_lookup_elem(&instances, &number);
+	struct bgs_socket_key key = { .instance = number };
+	struct bgs_tag tag, *stored;
+	int err;
+
+	if (!instance)
+		return -ENOENT;
+	stored = bpf_sk_storage_get(&tags, sk, NULL, 0);
+	if (stored && stored->instance == number && stored->serial == instance->serial) {
+		/* Registered before. Its place is taken, by itself, unless it was lost. */
+		key.sibling = stored->sibling;
+		err = bpf_map_update_elem(&sockets, &key, sk, BPF_NOEXIST);
+		if (err == -EEXIST)
+			return 0;
+	} else {
+		err = insert(sk, &key);
+	}
+	if (err)
+		return err;
+	tag = listener_tag(instance, &key);
+	stored = bpf_sk_storage_get(&tags, sk, &tag, BPF_SK_STORAGE_GET_F_CREATE);
+	if (stored)
+		*stored = tag;
+	listener_announce(listener, instance, &key);
+	return 0;
+}
+
+/* Does it listen where clients of a service connect? Then the service shadows it. */
+static __always_inline const __u32 *conflicting_service(const struct listener *listener)
+{
+	const __u32 *slot = bpf_map_lookup_elem(&listen, &listener->local);
+	struct bgs_endpoint key = listener->local;
+
+	if (slot)
+		return slot;
+	for (int family = 0; family < BGS_FAMILIES; family++) {
+		if (!listener->serves[family])
+			continue;
+		address_any(key.address, family);
+		slot = bpf_map_lookup_elem(&listen, &key);
+		if (slot)
+			return slot;
+	}
+	return NULL;
+}
+
+/*
+ * The iterator walks the namespace of whoever opened it. Listeners elsewhere
+ * cannot serve (their connections would vanish), but are worth naming.
+ */
+static __always_inline bool is_our_netns(const struct sock_common *sk)
+{
+	__u32 zero = 0;
+	const struct bgs_settings *set = bpf_map_lookup_elem(&settings, &zero);
+
+	return set && set->netns_cookie == sk->skc_net.net->net_cookie;
+}
+
+SEC("iter/tcp")
+int adopt(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *sk = ctx->sk_common;
+	struct bgs_report line = {};
+	struct listener listener;
+	struct tcp_sock *tcp;
+	const __u32 *number;
+
+	if (!sk || sk->skc_state != TCP_LISTEN)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	listener_read(&listener, (struct sock_common *)tcp);
+	line.address = listener.local;
+	if (!is_our_netns(sk)) {
+		number = listener_instance(&listener);
+		if (number) {
+			line.kind = BGS_REPORT_FOREIGN;
+			line.number = *number;
+			report(ctx, tcp, &line);
+		}
+		return 0;
+	}
+	number = conflicting_service(&listener);
+	if (number) {
+		line.kind = BGS_REPORT_CONFLICT;
+		line.number = *number;
+		report(ctx, tcp, &line);
+	}
+	number = listener_instance(&listener);
+	if (number) {
+		line.kind = BGS_REPORT_BACKEND;
+		line.number = *number;
+		line.error = adopt_listener(sk, &listener, *number);
+		report(ctx, tcp, &line);
+	}
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

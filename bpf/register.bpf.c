@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * register: a socket that starts to listen on a declared address is in the map
+ * before its listen() returns.
+ */
+#include "listener.bpf.h"
+
+static __always_inline bool is_our_netns(struct bpf_sock_ops *ops)
+{
+	__u32 zero = 0;
+	const struct bgs_settings *set = bpf_map_lookup_elem(&settings, &zero);
+
+	/* The cgroup knows no namespaces, and bpf_sk_assign() in sk_lookup does not look. */
+	return set && set->netns_cookie == bpf_get_netns_cookie(ops);
+}
+
+static __always_inline int insert(struct bpf_sock_ops *ops, struct bgs_socket_key *key)
+{
+	int err = -ENOSPC;
+
+	for (int i = 0; i < BGS_MAX_SIBLINGS; i++) {
+		key->sibling = i;
+		err = bpf_sock_hash_update(ops, &sockets, key, BPF_NOEXIST);
+		if (err != -EEXIST)
+			break;
+	}
+	return err;
+}
+
+static __always_inline void register_listener(struct bpf_sock_ops *ops, struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct bgs_instance *instance;
+	struct bgs_socket_key key = {};
+	struct listener listener;
+	struct bgs_tag tag, *stored;
+	const __u32 *number;
+
+	if (!tcp)
+		return;
+	listener_read(&listener, (struct sock_common *)tcp);
+	number = listener_instance(&listener);
+	if (!number)
+		return;
+	key.instance = *number;
+	instance = bpf_map_lookup_elem(&instances, &key.instance);
+	if (!instance || insert(ops, &key))
+		return; /* `adopt` will meet the same error and report it */
+	tag = listener_tag(instance, &key);
+	stored = bpf_sk_storage_get(&tags, sk, &tag, BPF_SK_STORAGE_GET_F_CREATE);
+	if (stored)
+		*stored = tag;
+	listener_announce(&listener, instance, &key);
+}
+
+SEC("sockops")
+int register_listeners(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk;
+
+	if (ops->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !is_our_netns(ops))
+		return 1;
+	sk = ops->sk;
+	if (sk)
+		register_listener(ops, sk);
+	return 1;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the programs in bpf/ and userspace: what the pinned
+ * maps hold. Field names are what `bpftool map dump` shows, so they are part
+ * of the outside interface too.
+ */
+#ifndef BGSWITCH_MAPS_H
+#define BGSWITCH_MAPS_H
+
+#include <linux/types.h>
+
+#include "bgswitch/limits.h"
+
+enum bgs_color { BGS_BLUE, BGS_GREEN, BGS_COLORS };
+
+/* Address family as an index: which clients a listener can serve. */
+enum bgs_family { BGS_V4, BGS_V6, BGS_FAMILIES };
+
+/*
+ * An address and port. IPv4 is kept v4-mapped (::ffff:a.b.c.d), so that
+ * ::ffff:0.0.0.0 is the IPv4 wildcard and :: the IPv6 one.
+ */
+enum bgs_endpoint_kind {
+	BGS_DECLARED, /* this very address */
+	BGS_COVERED, /* key of `backends`: first specific address on this port */
+};
+
+struct bgs_endpoint {
+	__be32 address[4];
+	__be16 port; /* network byte order */
+	__u8 protocol; /* IPPROTO_TCP */
+	__u8 kind; /* enum bgs_endpoint_kind */
+};
+
+/*
+ * Where new connections of a service go. One aligned 8-byte word, so that a
+ * flip is a single store which covers every listen address and both families.
+ */
+struct bgs_route {
+	enum bgs_color active;
+	__u16 split_bp; /* share of new connections to standby, 0..BGS_SPLIT_MAX */
+	__u16 flips; /* stores so far, modulo 2^16 */
+} __attribute__((aligned(8)));
+
+struct bgs_flags {
+	__u8 failover; /* a color without listeners is replaced by the other one */
+	__u8 pass_when_empty; /* no listener at all: ordinary lookup instead of RST */
+	__u8 by_connection; /* the split hashes the connection, not the client */
+	__u8 has_preview; /* `preview` holds networks of this service */
+};
+
+/* `services`: slot (0..BGS_MAX_SERVICES-1) -> service. Written by userspace. */
+struct bgs_service {
+	struct bgs_route route;
+	__u64 enabled[BGS_COLORS]; /* bit i: instance i may take new connections */
+	char name[BGS_NAME_SIZE];
+	struct bgs_flags flags;
+	__u32 reserved;
+};
+
+/* `listen`: struct bgs_endpoint -> slot of the service that owns it (__u32). */
+
+/*
+ * `instances`: instance number -> instance. Userspace writes it once; the
+ * kernel side keeps `siblings` up to date.
+ */
+struct bgs_instance {
+	struct bgs_endpoint address;
+	__u32 any_family; /* declared as a bare port: v4 and v6 listeners both count */
+	__u64 siblings[BGS_FAMILIES]; /* bit k: socket {instance, k} serves this family */
+	__u64 serial; /* never used twice while pinned: tells a reused number apart */
+};
+
+/*
+ * `backends`: struct bgs_endpoint -> instance number (__u32); the question a
+ * new listener asks. BGS_COVERED keys let a wildcard listener find an instance
+ * that was declared with a specific address.
+ */
+
+/* `sockets`: the listening sockets themselves (SOCKHASH; read back as cookies). */
+struct bgs_socket_key {
+	__u32 instance;
+	__u32 sibling; /* 0..BGS_MAX_SIBLINGS-1 */
+};
+
+/*
+ * `rotation`: slot -> which instances have a listener, by color and family.
+ * Written by the kernel side only: set when a listener registers, cleared when
+ * a lookup finds none.
+ */
+struct bgs_rotation {
+	__u64 ready[BGS_COLORS][BGS_FAMILIES];
+};
+
+/* `counters`: slot -> outcomes of lookups, one copy per CPU. */
+struct bgs_counters {
+	__u64 steered[BGS_COLORS]; /* handed to a listener of this color */
+	__u64 previewed; /* of these: color chosen by a preview network */
+	__u64 failover; /* of these: the chosen color had no listener left */
+	__u64 refused; /* no listener at all: RST */
+	__u64 passed; /* no listener at all: left to the ordinary lookup */
+	__u64 errors; /* a listener was there and the kernel would not take it */
+};
+
+/* `preview`: client network -> color (__u32, enum bgs_color). */
+struct bgs_preview_key {
+	__u32 prefixlen; /* bits of what follows: 32 for the slot, then 96 + n or n */
+	__u32 slot;
+	__be32 address[4];
+};
+
+#define BGS_PREVIEW_SLOT_BITS 32
+#define BGS_MAPPED_BITS 96 /* of ::ffff:0:0 */
+
+/* `interfaces`: ifindex -> name. Key 0 stands for all of them. */
+struct bgs_interface {
+	char name[BGS_IFNAME_SIZE];
+};
+
+/* `settings`: one entry. */
+struct bgs_settings {
+	__u32 layout; /* BGS_LAYOUT of the tool that made the maps */
+	__u32 changing; /* a change of several maps is under way, or was cut short */
+	__u64 netns_cookie; /* of the network namespace that is steered; SO_NETNS_COOKIE */
+	__u64 next_serial; /* for struct bgs_instance */
+};
+
+/*
+ * `tags`: socket-local storage of registered listeners, inherited by the
+ * connections they accept (BPF_F_CLONE, Linux 5.4).
+ */
+struct bgs_tag {
+	__u32 instance;
+	__u32 sibling;
+	__u64 serial;
+};
+
+/*
+ * One line of the `adopt` iterator, read as bytes: a listener that matters to
+ * us and what became of it.
+ */
+enum bgs_report_kind {
+	BGS_REPORT_BACKEND, /* listens on a declared instance */
+	BGS_REPORT_CONFLICT, /* listens on a service's own address */
+	BGS_REPORT_FOREIGN, /* would be a backend, but in another network namespace */
+};
+
+struct bgs_report {
+	__u32 kind; /* enum bgs_report_kind */
+	__s32 error; /* 0: registered; else -errno of the insertion */
+	__u32 number; /* instance, or slot of the service */
+	__u32 protocol; /* sk_protocol of the socket's owner: 262 is MPTCP */
+	__u64 cookie; /* of the socket; 0 if it never had one */
+	__u64 inode; /* of the socket's file, as in /proc/PID/fd; 0 if none */
+	struct bgs_endpoint address;
+	__u32 reserved;
+};
+
+/* Argument of the `flip` program. */
+struct bgs_flip {
+	__u32 slot;
+	__u32 reserved;
+	struct bgs_route route;
+};
+
+#define BGS_INSTANCE(slot, color, place)                                                           \
+	((__u32)(slot) << (BGS_COLOR_BITS + BGS_INSTANCE_BITS) |                                   \
+	 (__u32)(color) << BGS_INSTANCE_BITS | (__u32)(place))
+#define BGS_INSTANCE_SLOT(number) ((number) >> (BGS_COLOR_BITS + BGS_INSTANCE_BITS))
+#define BGS_INSTANCE_COLOR(number) ((number) >> BGS_INSTANCE_BITS & (BGS_COLORS - 1))
+#define BGS_INSTANCE_PLACE(number) ((number) & (BGS_MAX_INSTANCES - 1))
+
+_Static_assert(BGS_COLORS == 1 << BGS_COLOR_BITS, "colors fill their bits");
+_Static_assert(BGS_MAX_INSTANCES == 1 << BGS_INSTANCE_BITS, "instances fill their bits");
+_Static_assert(sizeof(struct bgs_endpoint) == 20, "key without padding");
+_Static_assert(sizeof(struct bgs_route) == 8, "one word");
+_Static_assert(sizeof(struct bgs_service) == 64, "one cache line");
+_Static_assert(sizeof(struct bgs_instance) == 48, "layout");
+_Static_assert(sizeof(struct bgs_rotation) == 32, "layout");
+_Static_assert(sizeof(struct bgs_counters) == 56, "layout");
+_Static_assert(sizeof(struct bgs_preview_key) == 24, "key without padding");
+_Static_assert(sizeof(struct bgs_settings) == 24, "layout");
+_Static_assert(sizeof(struct bgs_tag) == 16, "layout");
+_Static_assert(sizeof(struct bgs_report) == 56, "layout");
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "datapath/interfaces.h"
+#include "message.h"
+#include "status.h"
+
+/* What `attach` makes of a machine that has no service yet. */
+static const struct {
+	const char *name;
+	unsigned short listen, blue, green;
+} default_service = { "default", 80, 8081, 8082 };
+
+static struct endpoint any_address(unsigned short port)
+{
+	return (struct endpoint){
+		.key = { .port = htons(port), .protocol = IPPROTO_TCP },
+		.any_family = true,
+	};
+}
+
+static int add_default_service(struct command_context *context)
+{
+	const struct endpoint listen = any_address(default_service.listen);
+	struct service_spec spec = { .flags.failover = 1, .listen_count = BGS_FAMILIES };
+
+	strcpy(spec.name, default_service.name);
+	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++)
+		spec.listen[family] = endpoint_wildcard(&listen.key, family);
+	spec.colors[BGS_BLUE].instances[0] = any_address(default_service.blue);
+	spec.colors[BGS_GREEN].instances[0] = any_address(default_service.green);
+	spec.colors[BGS_BLUE].count = spec.colors[BGS_GREEN].count = 1;
+	return service_add(&context->datapath, &spec, &context->failure);
+}
+
+static int find_interfaces(struct command_context *context, int argc, char **argv,
+			   struct interface *found)
+{
+	for (int i = optind; i < argc; i++) {
+		if (interface_find(&found[i - optind], argv[i], &context->failure))
+			return -1;
+	}
+	return 0;
+}
+
+/* Maps first, steering last: a command that is killed leaves what the next one completes. */
+static int attach(struct command_context *context, const struct interface *interfaces, int count)
+{
+	struct failure *failure = &context->failure;
+	struct datapath *datapath = &context->datapath;
+	bool all = false, fresh;
+	struct service *services;
+	int err;
+
+	if (place_mount_bpffs(&context->place, failure))
+		return -1;
+	fresh = !datapath_exists(&context->place);
+	if (datapath_create(datapath, failure) || services_repair(datapath, failure))
+		return -1;
+	err = services_read(datapath, &services, failure);
+	if (err < 0)
+		return -1;
+	free(services);
+	if (!err && fresh && add_default_service(context))
+		return -1;
+	for (int i = 0; i < count; i++) {
+		all = all || !interfaces[i].index;
+		if (interfaces_add(datapath, &interfaces[i], failure))
+			return -1;
+	}
+	return datapath_load(datapath, all, failure);
+}
+
+static int report(struct command_context *context)
+{
+	struct status status;
+
+	if (status_read(&status, &context->datapath, &context->failure))
+		return -1;
+	if (context->json)
+		command_print_json(context, status_json(&status));
+	for (size_t i = 0; i < status.interface_count; i++)
+		message_info("attached to %s", status.interfaces[i].name);
+	for (size_t i = 0; i < status.warnings.count && !context->json; i++)
+		message_warning("%s", status.warnings.texts[i]);
+	status_free(&status);
+	return 0;
+}
+
+int cmd_attach(struct command_context *context, int argc, char **argv)
+{
+	struct interface interfaces[BGS_MAX_INTERFACES];
+
+	if (command_option(context, argc, argv, NULL) != -1 ||
+	    command_operands(context, argc, 1, BGS_MAX_INTERFACES) ||
+	    command_begin(context, COMMAND_CHANGES, "attach") ||
+	    find_interfaces(context, argc, argv, interfaces) ||
+	    attach(context, interfaces, argc - optind))
+		return -1;
+	return report(context);
+}
+
+/* The programs of this binary over the maps that are there; interfaces stay. */
+int cmd_upgrade(struct command_context *context, int argc, char **argv)
+{
+	struct interface interfaces[BGS_MAX_INTERFACES];
+	size_t count;
+
+	if (command_option(context, argc, argv, NULL) != -1 ||
+	    command_operands(context, argc, 0, 0) ||
+	    command_open(context, COMMAND_CHANGES, "upgrade") ||
+	    pins_check_foreign(context->place.pin_dir, &context->failure) ||
+	    services_repair(&context->datapath, &context->failure))
+		return -1;
+	count = interfaces_list(&context->datapath, interfaces);
+	if (datapath_load(&context->datapath, count && !interfaces[0].index, &context->failure))
+		return -1;
+	return report(context);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lock.h"
+#include "message.h"
+
+#define DEFAULT_RUN_DIR "/run/bgswitch"
+#define MAX_OPTIONS 32
+
+/* Long-only options; values above any character. */
+enum { OPTION_NETNS = 1000, OPTION_BPFFS, OPTION_RUN_DIR, OPTION_CGROUP };
+
+static const struct option global_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "pretty", no_argument, NULL, 'p' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "netns", required_argument, NULL, OPTION_NETNS },
+	{ "bpffs", required_argument, NULL, OPTION_BPFFS },
+	{ "run-dir", required_argument, NULL, OPTION_RUN_DIR },
+	{ "cgroup", required_argument, NULL, OPTION_CGROUP },
+	{},
+};
+
+/* True if `option` was a global one. */
+static bool take_global(struct command_context *context, int option)
+{
+	switch (option) {
+	case 'p':
+		context->pretty = true;
+		/* fall through */
+	case 'j':
+		context->json = true;
+		return true;
+	case 'q':
+		message_verbosity(QUIET);
+		return true;
+	case 'v':
+		message_verbosity(VERBOSE);
+		return true;
+	case OPTION_NETNS:
+		context->netns = optarg;
+		return true;
+	case OPTION_BPFFS:
+		context->bpffs = optarg;
+		return true;
+	case OPTION_RUN_DIR:
+		context->run_dir = optarg;
+		return true;
+	case OPTION_CGROUP:
+		context->cgroup = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const char *next_help(const struct command_context *context)
+{
+	static char next[64];
+
+	snprintf(next, sizeof(next), "see 'bgswitch help%s%s'", context->command ? " " : "",
+		 context->command ? context->command->name : "");
+	return next;
+}
+
+static size_t append_options(struct option *all, size_t count, const struct option *options)
+{
+	for (; options && options->name && count < MAX_OPTIONS - 1; options++)
+		all[count++] = *options;
+	all[count] = (struct option){};
+	return count;
+}
+
+int command_option(struct command_context *context, int argc, char **argv,
+		   const struct option *own)
+{
+	struct option all[MAX_OPTIONS];
+	/* Before the command is known, stop at its name; after that, take options anywhere. */
+	const char *letters = context->command ? ":jpqvwnh" : "+:jpqvh";
+	int option;
+
+	append_options(all, append_options(all, 0, global_options), own);
+	opterr = 0;
+	do {
+		option = getopt_long(argc, argv, letters, all, NULL);
+	} while (take_global(context, option));
+	if (option == ':')
+		failure_set(&context->failure, EXIT_USAGE, next_help(context),
+			    "option %s needs a value", argv[optind - 1]);
+	else if (option == '?')
+		failure_set(&context->failure, EXIT_USAGE, next_help(context),
+			    "unknown option '%s'", argv[optind - 1]);
+	return option == ':' ? '?' : option;
+}
+
+int command_operands(struct command_context *context, int argc, int least, int most)
+{
+	int count = argc - optind;
+
+	if (count < least)
+		return failure_set(&context->failure, EXIT_USAGE, next_help(context),
+				   "%s: expected %s", context->command->name,
+				   context->command->arguments);
+	if (count > most)
+		return failure_set(&context->failure, EXIT_USAGE, next_help(context),
+				   "%s: too many arguments; expected %s", context->command->name,
+				   context->command->arguments);
+	return 0;
+}
+
+static const char *option_or_environment(const char *option, const char *variable)
+{
+	const char *value = option ? option : getenv(variable);
+
+	return value && *value ? value : NULL;
+}
+
+int command_begin(struct command_context *context, enum command_access access,
+		  const char *operation)
+{
+	const char *run_dir = option_or_environment(context->run_dir, "BGSWITCH_RUN_DIR");
+
+	if (place_find(&context->place, option_or_environment(context->netns, "BGSWITCH_NETNS"),
+		       option_or_environment(context->bpffs, "BGSWITCH_BPFFS"),
+		       option_or_environment(context->cgroup, "BGSWITCH_CGROUP"),
+		       &context->failure))
+		return -1;
+	datapath_init(&context->datapath, &context->place);
+	if (access == COMMAND_READS)
+		return 0;
+	context->lock = lock_take(run_dir ? run_dir : DEFAULT_RUN_DIR, context->place.lock_name,
+				  operation, &context->failure);
+	return context->lock < 0 ? -1 : 0;
+}
+
+int command_open(struct command_context *context, enum command_access access,
+		 const char *operation)
+{
+	if (command_begin(context, access, operation))
+		return -1;
+	return datapath_open(&context->datapath, &context->failure);
+}
+
+void command_print_json(const struct command_context *context, json_t *object)
+{
+	json_dumpf(object, stdout, context->pretty ? JSON_INDENT(2) : JSON_COMPACT);
+	putchar('\n');
+	json_decref(object);
+}
+
+int command_split_operands(struct command_context *context, int argc, char **argv,
+			   bool (*is_value)(const char *text), const char **value,
+			   const char **service)
+{
+	*value = *service = NULL;
+	if (command_operands(context, argc, 1, 2))
+		return -1;
+	for (int i = optind; i < argc; i++) {
+		if (!*value && is_value(argv[i]))
+			*value = argv[i];
+		else if (!*service)
+			*service = argv[i];
+	}
+	/* Neither word is a value: complain about the one in the documented place. */
+	if (!*value) {
+		*value = argv[argc - 1];
+		*service = argc - optind > 1 ? argv[optind] : NULL;
+	}
+	return 0;
+}

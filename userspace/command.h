@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What every command gets, and the commands themselves. A cmd_*.c file holds
+ * one verb; only these files print data.
+ */
+#ifndef BGSWITCH_COMMAND_H
+#define BGSWITCH_COMMAND_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "datapath/datapath.h"
+#include "failure.h"
+
+struct command_context {
+	const struct command *command;
+	/* global options */
+	const char *netns, *bpffs, *run_dir, *cgroup; /* NULL: the default */
+	bool json, pretty;
+	/* filled in by command_begin() */
+	struct place place;
+	struct datapath datapath;
+	int lock;
+	struct failure failure; /* what main() prints when the command returns non-zero */
+};
+
+struct command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	/* Returns 0, or -1 with `failure` set. */
+	int (*run)(struct command_context *context, int argc, char **argv);
+	bool needs_root;
+};
+
+/*
+ * Reads the next option, of the command or global ones anywhere. Returns the
+ * option's `val`, -1 at the end, or '?' with `failure` set. Operands are then
+ * argv[optind..argc-1].
+ */
+int command_option(struct command_context *context, int argc, char **argv,
+		   const struct option *own);
+
+/* Fails with usage unless there are `least` to `most` operands left. */
+int command_operands(struct command_context *context, int argc, int least, int most);
+
+enum command_access { COMMAND_READS, COMMAND_CHANGES };
+
+/*
+ * Finds the place; a command that changes things takes the lock as well, with
+ * `operation` as its name for those who find it taken.
+ */
+int command_begin(struct command_context *context, enum command_access access,
+		  const char *operation);
+
+/* command_begin(), and opens the datapath. */
+int command_open(struct command_context *context, enum command_access access,
+		 const char *operation);
+
+/* For -j: prints and releases `object`. */
+void command_print_json(const struct command_context *context, json_t *object);
+
+/*
+ * Splits operands into a color or number and the service name, in either
+ * order. NULL in `*service`: not named.
+ */
+int command_split_operands(struct command_context *context, int argc, char **argv,
+			   bool (*is_value)(const char *text), const char **value,
+			   const char **service);
+
+/* Options of a command are taken anywhere after its name; see command_option(). */
+int cmd_attach(struct command_context *context, int argc, char **argv);
+int cmd_detach(struct command_context *context, int argc, char **argv);
+int cmd_service(struct command_context *context, int argc, char **argv);
+int cmd_set(struct command_context *context, int argc, char **argv);
+int cmd_split(struct command_context *context, int argc, char **argv);
+int cmd_preview(struct command_context *context, int argc, char **argv);
+int cmd_status(struct command_context *context, int argc, char **argv);
+int cmd_upgrade(struct command_context *context, int argc, char **argv);
+int cmd_version(struct command_context *context, int argc, char **argv);
+int cmd_help(struct command_context *context, int argc, char **argv);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Interfaces whose connections are steered. Loopback always is and is not listed. */
+#ifndef BGSWITCH_INTERFACES_H
+#define BGSWITCH_INTERFACES_H
+
+#include <stddef.h>
+
+#include "bgswitch/maps.h"
+#include "datapath/datapath.h"
+
+struct interface {
+	unsigned int index; /* 0: all interfaces */
+	char name[BGS_IFNAME_SIZE];
+};
+
+/* Finds the interface in this namespace; "all" is index 0. */
+int interface_find(struct interface *interface, const char *name, struct failure *failure);
+
+int interfaces_add(const struct datapath *datapath, const struct interface *interface,
+		   struct failure *failure);
+
+/* Fails unless this name is attached. */
+int interfaces_check(const struct datapath *datapath, const char *name, struct failure *failure);
+void interfaces_remove(const struct datapath *datapath, const char *name);
+
+/* Fills `list` (room for BGS_MAX_INTERFACES) by index; returns how many. */
+size_t interfaces_list(const struct datapath *datapath, struct interface *list);
+
+#endif

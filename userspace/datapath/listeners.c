@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "datapath/listeners.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "process.h"
+
+struct scan {
+	struct listener *listeners;
+	size_t count, room;
+};
+
+static int append(struct scan *scan, const struct bgs_report *report)
+{
+	if (scan->count == scan->room) {
+		size_t room = scan->room ? 2 * scan->room : 64;
+		struct listener *grown = reallocarray(scan->listeners, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		scan->listeners = grown;
+		scan->room = room;
+	}
+	scan->listeners[scan->count++] = (struct listener){ .report = *report };
+	return 0;
+}
+
+/* The iterator walks the network namespace this process is in. */
+static int read_reports(const struct datapath *datapath, struct scan *scan)
+{
+	int fd = bpf_iter_create(datapath->fds[PIN_ADOPT]);
+	struct bgs_report report;
+	size_t have = 0;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (!err) {
+		ssize_t got = read(fd, (char *)&report + have, sizeof(report) - have);
+
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (got <= 0) {
+			err = got < 0 ? -errno : 0;
+			break;
+		}
+		have += got;
+		if (have < sizeof(report))
+			continue;
+		have = 0;
+		err = append(scan, &report);
+	}
+	close(fd);
+	return err;
+}
+
+static int read_elsewhere(int netns, void *data)
+{
+	void **arguments = data;
+
+	if (setns(netns, CLONE_NEWNET))
+		return 0; /* not ours to see; nothing depends on it */
+	return read_reports(arguments[0], arguments[1]);
+}
+
+static int scan_elsewhere(const struct datapath *datapath, struct scan *scan)
+{
+	void *arguments[] = { (void *)datapath, scan };
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int err;
+
+	if (home < 0)
+		return -errno;
+	err = process_each_netns(read_elsewhere, arguments);
+	if (setns(home, CLONE_NEWNET) && !err)
+		err = -errno;
+	close(home);
+	return err;
+}
+
+static int name_processes(struct scan *scan)
+{
+	struct socket_owner *owners = calloc(scan->count + 1, sizeof(*owners));
+
+	if (!owners)
+		return -ENOMEM;
+	for (size_t i = 0; i < scan->count; i++)
+		owners[i].inode = scan->listeners[i].report.inode;
+	process_find_owners(owners, scan->count);
+	for (size_t i = 0; i < scan->count; i++) {
+		scan->listeners[i].pid = owners[i].pid;
+		memcpy(scan->listeners[i].comm, owners[i].comm, sizeof(owners[i].comm));
+	}
+	free(owners);
+	return 0;
+}
+
+ssize_t listeners_scan(const struct datapath *datapath, bool elsewhere,
+		       struct listener **listeners, struct failure *failure)
+{
+	struct scan scan = {};
+	int err;
+
+	*listeners = NULL;
+	if (datapath->fds[PIN_ADOPT] < 0)
+		return 0; /* datapath_missing_adoption() says so */
+	err = read_reports(datapath, &scan);
+	if (!err && elsewhere)
+		err = scan_elsewhere(datapath, &scan);
+	if (!err && scan.count)
+		err = name_processes(&scan);
+	if (err) {
+		free(scan.listeners);
+		return failure_errno(failure, -err, "run it as root", "cannot look for listeners");
+	}
+	*listeners = scan.listeners;
+	return scan.count;
+}

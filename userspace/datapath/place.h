@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Where the pins go and which cgroup and network namespace are meant. */
+#ifndef BGSWITCH_PLACE_H
+#define BGSWITCH_PLACE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include <linux/types.h>
+
+#include "failure.h"
+
+#define DEFAULT_BPFFS "/sys/fs/bpf"
+
+struct place {
+	char bpffs[PATH_MAX / 4];
+	char pin_dir[PATH_MAX / 2]; /* BPFFS/bgswitch, or BPFFS/bgswitch@NETNS */
+	char cgroup[PATH_MAX / 2]; /* empty: none found */
+	char lock_name[NAME_MAX];
+};
+
+/*
+ * Enters network namespace `netns` (a name under /run/netns, or NULL for the
+ * current one) and works out the paths. NULL elsewhere means the default.
+ */
+int place_find(struct place *place, const char *netns, const char *bpffs, const char *cgroup,
+	       struct failure *failure);
+
+/* Mounts a bpffs if there is none. */
+int place_mount_bpffs(const struct place *place, struct failure *failure);
+
+/* SO_NETNS_COOKIE of the current namespace; 0 on kernels without it (< 5.14). */
+__u64 place_netns_cookie(void);
+
+#endif

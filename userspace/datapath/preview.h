@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Client networks that always get one color. */
+#ifndef BGSWITCH_PREVIEW_H
+#define BGSWITCH_PREVIEW_H
+
+#include <stddef.h>
+
+#include "bgswitch/maps.h"
+#include "datapath/datapath.h"
+
+struct preview {
+	struct bgs_preview_key network;
+	enum bgs_color color;
+};
+
+/* Adds networks to a service, replacing the color of those there are. All or, on failure, none. */
+int previews_add(const struct datapath *datapath, __u32 slot, const struct preview *previews,
+		 size_t count, struct failure *failure);
+
+/*
+ * Removes networks and fills in the colors they had; fails, with nothing
+ * changed, if one is not there.
+ */
+int previews_remove(const struct datapath *datapath, __u32 slot, struct preview *previews,
+		    size_t count, struct failure *failure);
+
+/* Calls `visit` for each network of the service `slot`. */
+void previews_each(const struct datapath *datapath, __u32 slot,
+		   void (*visit)(const struct preview *preview, void *data), void *data);
+
+/* Removes networks of services that are gone; 0 or -errno. */
+int previews_repair(const struct datapath *datapath);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Services in the maps: declare, remove, read, and change where they go. */
+#ifndef BGSWITCH_SERVICES_H
+#define BGSWITCH_SERVICES_H
+
+#include <stddef.h>
+
+#include "bgswitch/maps.h"
+#include "datapath/datapath.h"
+#include "endpoint.h"
+
+/* The instances of one color, by place. */
+struct color_spec {
+	struct endpoint instances[BGS_MAX_INSTANCES];
+	size_t count;
+};
+
+/* A service as it is declared. */
+struct service_spec {
+	char name[BGS_NAME_SIZE];
+	struct bgs_flags flags;
+	struct bgs_endpoint listen[BGS_MAX_LISTEN];
+	size_t listen_count;
+	struct color_spec colors[BGS_COLORS];
+};
+
+/* A service as it is found in the maps. */
+struct service {
+	__u32 slot;
+	struct bgs_route route;
+	struct service_spec spec;
+};
+
+const char *color_name(enum bgs_color color);
+/* "blue" or "green"; -1 for anything else. */
+int color_parse(const char *text);
+
+/* Fails unless `name` may name a service. */
+int service_name_check(const char *name, struct failure *failure);
+
+/* Adds a service: all of it or nothing. It starts with blue, no split. */
+int service_add(const struct datapath *datapath, const struct service_spec *spec,
+		struct failure *failure);
+
+/* Ends steering of this service and removes all that belongs to it. */
+int service_remove(const struct datapath *datapath, __u32 slot, struct failure *failure);
+
+/* Finishes what a command that was killed half way had begun. */
+int services_repair(const struct datapath *datapath, struct failure *failure);
+
+/* Finds a service by name, or the only one if `name` is NULL. Cheap: reads one map. */
+int service_find(const struct datapath *datapath, const char *name, __u32 *slot,
+		 struct bgs_service *value, struct failure *failure);
+
+/* Reads all services, sorted by name, into `*services` (free() it); returns how many, or -1. */
+int services_read(const struct datapath *datapath, struct service **services,
+		  struct failure *failure);
+
+/* Stores the word that says where new connections go. */
+int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route route,
+		 struct failure *failure);
+
+/* Rewrites name and flags. */
+int service_update(const struct datapath *datapath, __u32 slot, const struct bgs_service *value,
+		   struct failure *failure);
+
+/* Does a listener of this instance stand in the map? */
+bool instance_is_listening(const struct datapath *datapath, __u32 number);
+/* How many instances of this color do? */
+size_t color_listening(const struct datapath *datapath, __u32 slot, __u64 enabled,
+		       enum bgs_color color);
+
+/* Sums the counters of all CPUs. */
+int service_counters(const struct datapath *datapath, __u32 slot, struct bgs_counters *sum);
+int service_counters_clear(const struct datapath *datapath, __u32 slot);
+
+#endif

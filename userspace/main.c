@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command table, which is the help text as well. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "command.h"
+#include "message.h"
+
+static const struct command commands[] = {
+	{ "attach", "IF...|all", "steer new connections that arrive on these interfaces",
+	  cmd_attach, true },
+	{ "detach", "IF...|all", "stop steering; the last one removes everything", cmd_detach,
+	  true },
+	{ "service", "add NAME --listen A... --blue A... --green A... | rm NAME | ls",
+	  "declare services", cmd_service, true },
+	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [-n]",
+	  "send new connections to this color", cmd_set, true },
+	{ "split", "[SERVICE] PERCENT", "share of new connections that standby gets", cmd_split,
+	  true },
+	{ "preview", "add CIDR... COLOR [SERVICE] | rm CIDR... [SERVICE] | ls [SERVICE]",
+	  "client networks that always get one color", cmd_preview, true },
+	{ "status", "[-w]", "what is attached, active and listening", cmd_status, true },
+	{ "upgrade", "", "replace the running programs by this version's", cmd_upgrade, true },
+	{ "version", "", "print the version", cmd_version, false },
+	{ "help", "[COMMAND]", "this text, or more on one command", cmd_help, false },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static void print_help(void)
+{
+	puts("Usage: bgswitch [OPTION...] [COMMAND]\n"
+	     "\n"
+	     "Hands each new connection to the blue or the green version of a service.\n"
+	     "\n"
+	     "Commands (none: status):");
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("  %-9s%s\n", commands[i].name, commands[i].help);
+	puts("\n"
+	     "Options, anywhere:\n"
+	     "  -j, --json      print JSON        -p, --pretty    print JSON, indented\n"
+	     "  -q, --quiet     errors only       -v, --verbose   libbpf's words, too\n"
+	     "  --netns NAME    network namespace, by its name under /run/netns\n"
+	     "  --bpffs DIR     where maps are pinned (/sys/fs/bpf)\n"
+	     "  --run-dir DIR   where the lock is (/run/bgswitch)\n"
+	     "  --cgroup DIR    cgroup v2 whose listeners count (its mount point)\n"
+	     "  The last four can be set as BGSWITCH_NETNS, BGSWITCH_BPFFS, ... too.\n"
+	     "\n"
+	     "Exit codes: 0 done, 1 usage, 2 kernel, permission or I/O,\n"
+	     "  3 refused and nothing changed, 7 another operation is in progress");
+}
+
+int cmd_help(struct command_context *context, int argc, char **argv)
+{
+	const struct command *command;
+
+	while (command_option(context, argc, argv, NULL) == 'h')
+		;
+	if (optind >= argc) {
+		print_help();
+		return 0;
+	}
+	command = find_command(argv[optind]);
+	if (!command)
+		return failure_set(&context->failure, EXIT_USAGE, "see 'bgswitch help'",
+				   "unknown command '%s'", argv[optind]);
+	printf("Usage: bgswitch %s %s\n\n%s\n", command->name, command->arguments, command->help);
+	return 0;
+}
+
+/* libbpf explains in many lines what we say in one: for -v only. */
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (message_level() < VERBOSE || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+static int parse_globals(struct command_context *context, int argc, char **argv)
+{
+	int option;
+
+	while ((option = command_option(context, argc, argv, NULL)) != -1) {
+		if (option != 'h')
+			return -1;
+		context->command = find_command("help");
+	}
+	return 0;
+}
+
+static int run(struct command_context *context, int argc, char **argv)
+{
+	const char *name = "status";
+
+	if (parse_globals(context, argc, argv))
+		return -1;
+	if (context->command) /* -h */
+		return cmd_help(context, 0, argv);
+	if (optind < argc)
+		name = argv[optind];
+	context->command = find_command(name);
+	if (!context->command)
+		return failure_set(&context->failure, EXIT_USAGE, "see 'bgswitch help'",
+				   "unknown command '%s'", name);
+	if (context->command->needs_root && geteuid())
+		return failure_set(&context->failure, EXIT_SYSTEM, "run it with sudo",
+				   "'bgswitch %s' needs root", name);
+	if (optind < argc) {
+		argc -= optind;
+		argv += optind;
+		optind = 0; /* getopt_long starts anew, after the command's name */
+	}
+	return context->command->run(context, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	struct command_context context = { .lock = -1 };
+	int err;
+
+	libbpf_set_print(print_libbpf);
+	datapath_init(&context.datapath, &context.place);
+	err = run(&context, argc, argv);
+	datapath_close(&context.datapath);
+	if (context.lock >= 0)
+		close(context.lock);
+	if (err)
+		message_failure(&context.failure);
+	if (fflush(stdout) || ferror(stdout)) {
+		fputs("bgswitch: cannot write the output; see where stdout goes\n", stderr);
+		return EXIT_SYSTEM;
+	}
+	return err ? (int)context.failure.code : EXIT_DONE;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "process.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Namespaces looked into at the most; a host with more is not helped by a longer list. */
+#define MAX_NAMESPACES 256
+
+static pid_t next_process(DIR *proc)
+{
+	const struct dirent *entry;
+
+	while ((entry = readdir(proc))) {
+		if (isdigit((unsigned char)entry->d_name[0]))
+			return (pid_t)atoi(entry->d_name);
+	}
+	return 0;
+}
+
+static void read_comm(pid_t pid, char *comm, size_t size)
+{
+	char path[64];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	length = read(fd, comm, size - 1);
+	close(fd);
+	comm[length > 0 ? length : 0] = '\0';
+	comm[strcspn(comm, "\n")] = '\0';
+}
+
+/* The inode in "socket:[123]", or 0. */
+static unsigned long long socket_inode(int dir, const char *name)
+{
+	unsigned long long inode;
+	char target[64];
+	ssize_t length = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return 0;
+	target[length] = '\0';
+	return sscanf(target, "socket:[%llu]", &inode) == 1 ? inode : 0;
+}
+
+static void match_process(pid_t pid, struct socket_owner *owners, size_t count, size_t *missing)
+{
+	const struct dirent *entry;
+	char path[64];
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	fds = opendir(path);
+	if (!fds)
+		return;
+	while (*missing && (entry = readdir(fds))) {
+		unsigned long long inode = socket_inode(dirfd(fds), entry->d_name);
+
+		for (size_t i = 0; inode && i < count; i++) {
+			if (owners[i].inode != inode || owners[i].pid)
+				continue;
+			owners[i].pid = pid;
+			read_comm(pid, owners[i].comm, sizeof(owners[i].comm));
+			(*missing)--;
+		}
+	}
+	closedir(fds);
+}
+
+void process_find_owners(struct socket_owner *owners, size_t count)
+{
+	DIR *proc = opendir("/proc");
+	size_t missing = 0;
+	pid_t pid;
+
+	if (!proc)
+		return;
+	for (size_t i = 0; i < count; i++)
+		missing += owners[i].inode != 0;
+	while (missing && (pid = next_process(proc)))
+		match_process(pid, owners, count, &missing);
+	closedir(proc);
+}
+
+struct namespaces {
+	ino_t seen[MAX_NAMESPACES];
+	size_t count;
+};
+
+static bool is_new(struct namespaces *namespaces, ino_t inode)
+{
+	for (size_t i = 0; i < namespaces->count; i++) {
+		if (namespaces->seen[i] == inode)
+			return false;
+	}
+	if (namespaces->count == MAX_NAMESPACES)
+		return false;
+	namespaces->seen[namespaces->count++] = inode;
+	return true;
+}
+
+int process_each_netns(int (*visit)(int netns_fd, void *data), void *data)
+{
+	struct namespaces namespaces = {};
+	DIR *proc = opendir("/proc");
+	struct stat st;
+	int err = 0;
+	pid_t pid;
+
+	if (!proc)
+		return -errno;
+	if (!stat("/proc/self/ns/net", &st))
+		is_new(&namespaces, st.st_ino);
+	while (!err && (pid = next_process(proc))) {
+		char path[64];
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+		if (stat(path, &st) || !is_new(&namespaces, st.st_ino))
+			continue;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		err = visit(fd, data);
+		close(fd);
+	}
+	closedir(proc);
+	return err;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Processes by what they hold, from /proc. For display only: nothing is steered by it. */
+#ifndef BGSWITCH_PROCESS_H
+#define BGSWITCH_PROCESS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct socket_owner {
+	unsigned long long inode; /* in: of the socket; 0 is skipped */
+	pid_t pid; /* out: the first process that has it open; 0 if none is visible */
+	char comm[16];
+};
+
+/* Fills in pid and comm of `count` owners in one pass over /proc. */
+void process_find_owners(struct socket_owner *owners, size_t count);
+
+/*
+ * Calls `visit` once for each network namespace that some process is in, other
+ * than the caller's own. A non-zero return ends the walk and is returned.
+ */
+int process_each_netns(int (*visit)(int netns_fd, void *data), void *data);
+
+#endif
