@@ -9,62 +9,45 @@
 #define TCP_LISTEN 10 /* include/net/tcp_states.h */
 
 static __always_inline void report(struct bpf_iter__tcp *ctx, struct tcp_sock *tcp,
-				   struct bgs_report *report)
+				   const struct listener *listener, enum bgs_report_kind kind,
+				   __u32 number, int error)
 {
 	struct sock *owner = (struct sock *)tcp;
+	struct bgs_report line = {
+		.kind = kind,
+		.error = error,
+		.number = number,
+		.protocol = IPPROTO_TCP,
+		.cookie = bpf_get_socket_cookie(ctx->sk_common),
+		.address = listener->local,
+	};
 
-	report->protocol = IPPROTO_TCP;
 	if (BPF_CORE_READ_BITFIELD(tcp, is_mptcp)) {
 		struct mptcp_subflow_context *subflow = tcp->inet_conn.icsk_ulp_data;
 
-		report->protocol = IPPROTO_MPTCP;
+		line.protocol = IPPROTO_MPTCP;
 		owner = BPF_CORE_READ(subflow, conn);
 	}
-	report->cookie = bpf_get_socket_cookie(ctx->sk_common);
-	report->inode = BPF_CORE_READ(owner, sk_socket, file, f_inode, i_ino);
-	bpf_seq_write(ctx->meta->seq, report, sizeof(*report));
-}
-
-static __always_inline int insert(struct sock_common *sk, struct bgs_socket_key *key)
-{
-	int err = -ENOSPC;
-
-	for (int i = 0; i < BGS_MAX_SIBLINGS; i++) {
-		key->sibling = i;
-		err = bpf_map_update_elem(&sockets, key, sk, BPF_NOEXIST);
-		if (err != -EEXIST)
-			break;
-	}
-	return err;
+	line.inode = BPF_CORE_READ(owner, sk_socket, file, f_inode, i_ino);
+	bpf_seq_write(ctx->meta->seq, &line, sizeof(line));
 }
 
 static __always_inline int adopt_listener(struct sock_common *sk, const struct listener *listener,
 					  __u32 number)
 {
 	struct bgs_instance *instance = bpf_map_lookup_elem(&instances, &number);
-	struct bgs_socket_key key = { .instance = number };
 	struct bgs_tag tag, *stored;
 	int err;
 
 	if (!instance)
 		return -ENOENT;
 	stored = bpf_sk_storage_get(&tags, sk, NULL, 0);
-	if (stored && stored->instance == number && stored->serial == instance->serial) {
-		/* Registered before. Its place is taken, by itself, unless it was lost. */
-		key.sibling = stored->sibling;
-		err = bpf_map_update_elem(&sockets, &key, sk, BPF_NOEXIST);
-		if (err == -EEXIST)
-			return 0;
-	} else {
-		err = insert(sk, &key);
-	}
+	err = listener_insert(BY_ITERATOR, sk, listener, number, instance, stored, &tag);
 	if (err)
 		return err;
-	tag = listener_tag(instance, &key);
 	stored = bpf_sk_storage_get(&tags, sk, &tag, BPF_SK_STORAGE_GET_F_CREATE);
 	if (stored)
 		*stored = tag;
-	listener_announce(listener, instance, &key);
 	return 0;
 }
 
@@ -103,10 +86,11 @@ SEC("iter/tcp")
 int adopt(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *sk = ctx->sk_common;
-	struct bgs_report line = {};
 	struct listener listener;
 	struct tcp_sock *tcp;
-	const __u32 *number;
+	const __u32 *slot;
+	bool is_backend;
+	__u32 number = 0;
 
 	if (!sk || sk->skc_state != TCP_LISTEN)
 		return 0;
@@ -114,29 +98,18 @@ int adopt(struct bpf_iter__tcp *ctx)
 	if (!tcp)
 		return 0;
 	listener_read(&listener, (struct sock_common *)tcp);
-	line.address = listener.local;
+	is_backend = listener_instance(&listener, &number);
 	if (!is_our_netns(sk)) {
-		number = listener_instance(&listener);
-		if (number) {
-			line.kind = BGS_REPORT_FOREIGN;
-			line.number = *number;
-			report(ctx, tcp, &line);
-		}
+		if (is_backend)
+			report(ctx, tcp, &listener, BGS_REPORT_FOREIGN, number, 0);
 		return 0;
 	}
-	number = conflicting_service(&listener);
-	if (number) {
-		line.kind = BGS_REPORT_CONFLICT;
-		line.number = *number;
-		report(ctx, tcp, &line);
-	}
-	number = listener_instance(&listener);
-	if (number) {
-		line.kind = BGS_REPORT_BACKEND;
-		line.number = *number;
-		line.error = adopt_listener(sk, &listener, *number);
-		report(ctx, tcp, &line);
-	}
+	slot = conflicting_service(&listener);
+	if (slot)
+		report(ctx, tcp, &listener, BGS_REPORT_CONFLICT, *slot, 0);
+	if (is_backend)
+		report(ctx, tcp, &listener, BGS_REPORT_BACKEND, number,
+		       adopt_listener(sk, &listener, number));
 	return 0;
 }
 

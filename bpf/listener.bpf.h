@@ -63,56 +63,121 @@ static __always_inline const __u32 *backend_any(const struct listener *listener,
 }
 
 /*
- * The instance this listener serves, best match first: declared with just its
- * address; declared for any address; declared with a specific address that
+ * Finds the instance this listener serves, best match first: declared with just
+ * its address; declared for any address; declared with a specific address that
  * this wildcard listener covers.
  */
-static __always_inline const __u32 *listener_instance(const struct listener *listener)
+static __always_inline bool listener_instance(const struct listener *listener, __u32 *number)
 {
-	const __u32 *number = bpf_map_lookup_elem(&backends, &listener->local);
+	const __u32 *found = bpf_map_lookup_elem(&backends, &listener->local);
 
-	if (!number)
-		number = backend_any(listener, BGS_V4, BGS_DECLARED);
-	if (!number)
-		number = backend_any(listener, BGS_V6, BGS_DECLARED);
-	if (number || !address_is_any(listener->local.address))
-		return number;
-	number = backend_any(listener, BGS_V4, BGS_COVERED);
-	return number ? number : backend_any(listener, BGS_V6, BGS_COVERED);
+	if (!found)
+		found = backend_any(listener, BGS_V4, BGS_DECLARED);
+	if (!found)
+		found = backend_any(listener, BGS_V6, BGS_DECLARED);
+	if (!found && address_is_any(listener->local.address)) {
+		found = backend_any(listener, BGS_V4, BGS_COVERED);
+		if (!found)
+			found = backend_any(listener, BGS_V6, BGS_COVERED);
+	}
+	if (found)
+		*number = *found;
+	return found;
 }
 
-/* Makes a listener that is in the map eligible, after it entered the map; see retire(). */
-static __always_inline void listener_announce(const struct listener *listener,
-					      struct bgs_instance *instance,
-					      const struct bgs_socket_key *key)
+/* The two ways in, which differ in the helper that puts a socket into a map. */
+enum way { AT_LISTEN, BY_ITERATOR };
+
+/* `source` is the context of sockops or a socket. -EEXIST: the place is taken. */
+static __always_inline int put_first(enum way way, void *source, __u32 *key)
 {
-	__u32 slot = BGS_INSTANCE_SLOT(key->instance);
-	__u64 place = BIT(BGS_INSTANCE_PLACE(key->instance));
-	__u64 sibling = BIT(key->sibling & (BGS_MAX_SIBLINGS - 1));
+	return way == AT_LISTEN ? bpf_sock_map_update(source, &sockets, key, BPF_NOEXIST)
+				: bpf_map_update_elem(&sockets, key, source, BPF_NOEXIST);
+}
+
+static __always_inline int put_sibling(enum way way, void *source, struct bgs_sibling_key *key)
+{
+	return way == AT_LISTEN ? bpf_sock_hash_update(source, &siblings, key, BPF_NOEXIST)
+				: bpf_map_update_elem(&siblings, key, source, BPF_NOEXIST);
+}
+
+static __always_inline int insert_sibling(enum way way, void *source, __u32 number,
+					  __u32 *sibling)
+{
+	struct bgs_sibling_key key = { .instance = number };
+	int err = -ENOSPC;
+
+	for (int i = 0; i < BGS_MAX_SIBLINGS; i++) {
+		key.sibling = i;
+		err = put_sibling(way, source, &key);
+		if (err != -EEXIST)
+			break;
+	}
+	*sibling = key.sibling;
+	return err == -EEXIST ? -ENOSPC : err;
+}
+
+/* Says which siblings serve a family, and that the instance has a listener for it. */
+static __always_inline void announce(const struct listener *listener, __u32 number,
+				     struct bgs_instance *instance, __u32 sibling)
+{
+	__u32 slot = BGS_INSTANCE_SLOT(number);
 	struct bgs_rotation *set = bpf_map_lookup_elem(&rotation, &slot);
-	__u32 color = BGS_INSTANCE_COLOR(key->instance);
+	__u64 place = BIT(BGS_INSTANCE_PLACE(number));
+	__u64 bit = BIT(sibling & (BGS_MAX_SIBLINGS - 1));
 
 	if (!set)
 		return;
 	for (int family = 0; family < BGS_FAMILIES; family++) {
-		if (listener->serves[family]) {
-			__sync_fetch_and_or(&instance->siblings[family], sibling);
-			__sync_fetch_and_or(&set->ready[color][family], place);
-		} else {
+		__u64 *ready = &set->ready[BGS_INSTANCE_COLOR(number)][family];
+
+		if (sibling != BGS_NO_SIBLING && listener->serves[family])
+			__sync_fetch_and_or(&instance->siblings[family], bit);
+		else if (sibling != BGS_NO_SIBLING)
 			/* The place may have been a socket's that served this family. */
-			__sync_fetch_and_and(&instance->siblings[family], ~sibling);
-		}
+			__sync_fetch_and_and(&instance->siblings[family], ~bit);
+		if (listener->serves[family])
+			__sync_fetch_and_or(ready, place);
 	}
 }
 
-static __always_inline struct bgs_tag listener_tag(const struct bgs_instance *instance,
-						   const struct bgs_socket_key *key)
+/*
+ * Puts a listener into the maps and announces it, in this order; see
+ * retire_instance(). The first one for a family takes the instance's place in
+ * `sockets`, one that finds it taken becomes a sibling. `stored` is the tag the
+ * socket has already, or NULL; a socket that has one is at most promoted to a
+ * place that became free. 0 with `tag` filled in, or -errno.
+ */
+static __always_inline int listener_insert(enum way way, void *source,
+					   const struct listener *listener, __u32 number,
+					   struct bgs_instance *instance,
+					   const struct bgs_tag *stored, struct bgs_tag *tag)
 {
-	return (struct bgs_tag){
-		.instance = key->instance,
-		.sibling = key->sibling,
-		.serial = instance->serial,
-	};
+	bool known = stored && stored->instance == number && stored->serial == instance->serial;
+	bool taken = false;
+
+	tag->instance = number;
+	tag->serial = instance->serial;
+	tag->sibling = known ? stored->sibling : BGS_NO_SIBLING;
+	for (int family = 0; family < BGS_FAMILIES; family++) {
+		__u32 key = BGS_SOCKET(number, family);
+		int err;
+
+		if (!listener->serves[family])
+			continue;
+		err = put_first(way, source, &key);
+		if (err && err != -EEXIST)
+			return err;
+		taken = taken || err;
+	}
+	if (taken && !known) {
+		int err = insert_sibling(way, source, number, &tag->sibling);
+
+		if (err)
+			return err;
+	}
+	announce(listener, number, instance, tag->sibling);
+	return 0;
 }
 
 #endif

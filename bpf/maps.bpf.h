@@ -33,6 +33,13 @@ struct {
 	__type(value, __u32);
 } listen __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BGS_PORTS);
+	__type(key, __u32);
+	__type(value, struct bgs_port);
+} ports __weak SEC(".maps");
+
 /* A hash although slots are dense: a dump shows the services there are and no empty ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -59,15 +66,22 @@ struct {
 } backends __weak SEC(".maps");
 
 /*
- * No program may ever be attached to this map: it only holds listeners, and
+ * No program may ever be attached to these two: they only hold listeners, and
  * old kernels recurse when a listener with a parser is cloned.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, BGS_MAX_SERVICES *BGS_COLORS *BGS_MAX_INSTANCES);
-	__type(key, struct bgs_socket_key);
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, BGS_MAX_SERVICES *BGS_COLORS *BGS_MAX_INSTANCES *BGS_FAMILIES);
+	__type(key, __u32);
 	__type(value, __u64);
 } sockets __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, BGS_MAX_SERVICES *BGS_COLORS *BGS_MAX_INSTANCES);
+	__type(key, struct bgs_sibling_key);
+	__type(value, __u64);
+} siblings __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -87,9 +101,17 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, BGS_MAX_PREVIEWS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct bgs_preview_key);
+	__type(key, struct bgs_preview_v4_key);
 	__type(value, __u32);
-} preview __weak SEC(".maps");
+} preview_v4 __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, BGS_MAX_PREVIEWS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bgs_preview_v6_key);
+	__type(value, __u32);
+} preview_v6 __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

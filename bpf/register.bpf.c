@@ -14,43 +14,27 @@ static __always_inline bool is_our_netns(struct bpf_sock_ops *ops)
 	return set && set->netns_cookie == bpf_get_netns_cookie(ops);
 }
 
-static __always_inline int insert(struct bpf_sock_ops *ops, struct bgs_socket_key *key)
-{
-	int err = -ENOSPC;
-
-	for (int i = 0; i < BGS_MAX_SIBLINGS; i++) {
-		key->sibling = i;
-		err = bpf_sock_hash_update(ops, &sockets, key, BPF_NOEXIST);
-		if (err != -EEXIST)
-			break;
-	}
-	return err;
-}
-
 static __always_inline void register_listener(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct bgs_instance *instance;
-	struct bgs_socket_key key = {};
 	struct listener listener;
 	struct bgs_tag tag, *stored;
-	const __u32 *number;
+	__u32 number;
 
 	if (!tcp)
 		return;
 	listener_read(&listener, (struct sock_common *)tcp);
-	number = listener_instance(&listener);
-	if (!number)
+	if (!listener_instance(&listener, &number))
 		return;
-	key.instance = *number;
-	instance = bpf_map_lookup_elem(&instances, &key.instance);
-	if (!instance || insert(ops, &key))
+	instance = bpf_map_lookup_elem(&instances, &number);
+	/* A socket that listens again has a tag, but lost its place: it enters anew. */
+	if (!instance ||
+	    listener_insert(AT_LISTEN, ops, &listener, number, instance, NULL, &tag))
 		return; /* `adopt` will meet the same error and report it */
-	tag = listener_tag(instance, &key);
 	stored = bpf_sk_storage_get(&tags, sk, &tag, BPF_SK_STORAGE_GET_F_CREATE);
 	if (stored)
 		*stored = tag;
-	listener_announce(&listener, instance, &key);
 }
 
 SEC("sockops")

@@ -31,19 +31,16 @@
 /* False with `attach all`, so that kernels without ingress_ifindex (< 5.17) load it. */
 const volatile bool filter_interfaces = true;
 
-struct lookup {
-	__be32 client[4];
-	__u64 connection_hash;
-	__u32 slot;
-	enum bgs_family family;
-};
-
 static __always_inline bool arrives_on_attached(__u32 ifindex)
 {
-	__u32 all = 0;
+	__u32 zero = 0;
+	const struct bgs_settings *set = bpf_map_lookup_elem(&settings, &zero);
 
-	return bpf_map_lookup_elem(&interfaces, &ifindex) || ifindex == LOOPBACK_IFINDEX ||
-	       bpf_map_lookup_elem(&interfaces, &all);
+	if (!set || ifindex == LOOPBACK_IFINDEX || set->attached[0] & 1)
+		return true;
+	if (ifindex < BGS_ATTACHED_BITS)
+		return set->attached[ifindex / 64 % (BGS_ATTACHED_BITS / 64)] >> ifindex % 64 & 1;
+	return bpf_map_lookup_elem(&interfaces, &ifindex);
 }
 
 /*
@@ -82,48 +79,71 @@ static __always_inline void ctx_remote(const struct bpf_sk_lookup *ctx, __be32 a
 	}
 }
 
-/* An exact address goes before the wildcard of its family. */
-static __always_inline const __u32 *find_slot(const struct bpf_sk_lookup *ctx,
-					      enum bgs_family family)
+static __always_inline bool find_exact(const struct bpf_sk_lookup *ctx, __u32 *slot)
 {
 	struct bgs_endpoint key = {
 		.port = bpf_htons(ctx->local_port),
 		.protocol = IPPROTO_TCP,
 	};
-	const __u32 *slot;
+	const __u32 *found;
 
 	ctx_local(ctx, key.address);
-	slot = bpf_map_lookup_elem(&listen, &key);
-	if (slot)
-		return slot;
-	address_any(key.address, family);
-	return bpf_map_lookup_elem(&listen, &key);
+	found = bpf_map_lookup_elem(&listen, &key);
+	if (found)
+		*slot = *found;
+	return found;
 }
 
-static __always_inline const __u32 *find_preview(const struct lookup *lookup)
+/* An exact address goes before the wildcard of its family. */
+static __always_inline bool find_slot(const struct bpf_sk_lookup *ctx, enum bgs_family family,
+				      __u32 *slot)
 {
-	struct bgs_preview_key key = {
-		.prefixlen = BGS_PREVIEW_SLOT_BITS + 128,
-		.slot = lookup->slot,
-		.address = { lookup->client[0], lookup->client[1], lookup->client[2],
-			     lookup->client[3] },
-	};
+	__u32 number = ctx->local_port;
+	const struct bgs_port *port = bpf_map_lookup_elem(&ports, &number);
+	__u32 wildcard;
 
-	return bpf_map_lookup_elem(&preview, &key);
+	if (!port)
+		return false;
+	if (port->exact && find_exact(ctx, slot))
+		return true;
+	wildcard = port->wildcard[family & (BGS_FAMILIES - 1)];
+	*slot = wildcard - 1;
+	return wildcard;
 }
 
-static __always_inline enum bgs_color choose_color(const struct bgs_service *service,
-						   const struct lookup *lookup,
+static __always_inline const __u32 *find_preview(const struct bpf_sk_lookup *ctx, __u32 slot)
+{
+	struct bgs_preview_v4_key v4 = { .prefixlen = BGS_PREVIEW_SLOT_BITS + 32, .slot = slot };
+	struct bgs_preview_v6_key v6 = { .prefixlen = BGS_PREVIEW_SLOT_BITS + 128, .slot = slot };
+
+	if (ctx->family == AF_INET) {
+		v4.address = ctx_read(ctx->remote_ip4);
+		return bpf_map_lookup_elem(&preview_v4, &v4);
+	}
+	ctx_remote(ctx, v6.address);
+	return bpf_map_lookup_elem(&preview_v6, &v6);
+}
+
+static __always_inline __u64 hash_client(const struct bpf_sk_lookup *ctx, bool by_connection)
+{
+	__be32 address[4];
+
+	ctx_remote(ctx, address);
+	return client_hash(address, by_connection ? ctx->remote_port : 0);
+}
+
+static __always_inline enum bgs_color choose_color(const struct bpf_sk_lookup *ctx, __u32 slot,
+						   const struct bgs_service *service,
 						   struct bgs_counters *count)
 {
 	/* One load, for the word may be stored to at any time. */
 	__u64 word = *(const volatile __u64 *)&service->route;
 	struct bgs_route route;
-	__u64 hash;
+	bool to_standby;
 
 	__builtin_memcpy(&route, &word, sizeof(route));
 	if (service->flags.has_preview) {
-		const __u32 *color = find_preview(lookup);
+		const __u32 *color = find_preview(ctx, slot);
 
 		if (color) {
 			count->previewed++;
@@ -132,20 +152,38 @@ static __always_inline enum bgs_color choose_color(const struct bgs_service *ser
 	}
 	if (!route.split_bp)
 		return route.active & (BGS_COLORS - 1);
-	hash = service->flags.by_connection ? lookup->connection_hash
-					    : client_hash(lookup->client, 0);
 	/* A client below the split stays below every higher one: nobody moves back. */
-	return (route.active ^ (hash_scale(hash, BGS_SPLIT_MAX) < route.split_bp)) &
-	       (BGS_COLORS - 1);
+	to_standby = hash_scale(hash_client(ctx, service->flags.by_connection), BGS_SPLIT_MAX) <
+		     route.split_bp;
+	return (route.active ^ to_standby) & (BGS_COLORS - 1);
 }
 
 /*
- * Is there a listener in this place of the map? A closed listener leaves the
- * map by itself; one that called shutdown() may stay, in state CLOSE.
+ * Gives the connection to this listener: 0, -ENOENT if it is dead, or what the
+ * kernel says. A closed listener leaves its map by itself; one that called
+ * shutdown() may stay, in state CLOSE.
  */
-static __always_inline bool is_listening(const struct bgs_socket_key *key)
+static __always_inline int assign(struct bpf_sk_lookup *ctx, struct bpf_sock *sk)
 {
-	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, key);
+	int err = -ENOENT;
+
+	if (!sk)
+		return err;
+	if (sk->state == BPF_TCP_LISTEN)
+		err = bpf_sk_assign(ctx, sk, 0); /* the kernel picks among SO_REUSEPORT siblings */
+	bpf_sk_release(sk);
+	return err;
+}
+
+static __always_inline int assign_first(struct bpf_sk_lookup *ctx, __u32 number, __u32 family)
+{
+	__u32 key = BGS_SOCKET(number, family);
+
+	return assign(ctx, bpf_map_lookup_elem(&sockets, &key));
+}
+
+static __always_inline bool is_listening(struct bpf_sock *sk)
+{
 	bool listening;
 
 	if (!sk)
@@ -158,83 +196,85 @@ static __always_inline bool is_listening(const struct bgs_socket_key *key)
 /*
  * The functions below are global: the verifier looks at each once instead of
  * once a call, which is what lets the loop in steer_to() be long.
+ *
+ * Two of them take what is dead out of rotation. A new listener may register
+ * in the same place meanwhile: it sets its bits after it entered the map, and
+ * we look into the map after we cleared them, so one of us always sees the
+ * other.
  */
-
-/*
- * Takes a dead listener out of rotation. A new one may register in the same
- * place meanwhile: it sets its bits after it entered the map, and we look into
- * the map after we cleared them, so one of us always sees the other.
- */
-__noinline int retire(__u32 number, __u32 place, __u32 family)
+__noinline int retire_sibling(__u32 number, __u32 sibling, __u32 family)
 {
-	struct bgs_socket_key key = { .instance = number, .sibling = place };
+	struct bgs_sibling_key key = { .instance = number, .sibling = sibling };
+	struct bgs_instance *instance = bpf_map_lookup_elem(&instances, &number);
+	__u64 bit = BIT(sibling & (BGS_MAX_SIBLINGS - 1));
+	__u64 *mask;
+
+	if (!instance)
+		return -ENOENT;
+	mask = &instance->siblings[family & (BGS_FAMILIES - 1)];
+	__sync_fetch_and_and(mask, ~bit);
+	if (is_listening(bpf_map_lookup_elem(&siblings, &key)))
+		__sync_fetch_and_or(mask, bit);
+	return 0;
+}
+
+__noinline int retire_instance(__u32 number, __u32 family)
+{
 	struct bgs_instance *instance = bpf_map_lookup_elem(&instances, &number);
 	__u32 slot = BGS_INSTANCE_SLOT(number);
 	struct bgs_rotation *set = bpf_map_lookup_elem(&rotation, &slot);
 	__u64 bit = BIT(BGS_INSTANCE_PLACE(number));
-	__u64 sibling = BIT(place & (BGS_MAX_SIBLINGS - 1));
-	__u64 *siblings, *ready;
+	__u32 key;
+	__u64 *ready;
 
 	if (!instance || !set)
 		return -ENOENT;
 	family &= BGS_FAMILIES - 1;
-	siblings = &instance->siblings[family];
+	key = BGS_SOCKET(number, family);
 	ready = &set->ready[BGS_INSTANCE_COLOR(number)][family];
-	__sync_fetch_and_and(siblings, ~sibling);
-	if (is_listening(&key))
-		__sync_fetch_and_or(siblings, sibling);
-	if (*(volatile __u64 *)siblings)
-		return 0;
 	__sync_fetch_and_and(ready, ~bit);
-	if (*(volatile __u64 *)siblings)
+	if (*(volatile __u64 *)&instance->siblings[family] ||
+	    is_listening(bpf_map_lookup_elem(&sockets, &key)))
 		__sync_fetch_and_or(ready, bit);
 	return 0;
 }
 
-/* Gives the connection to this listener: 0, -ENOENT if it is dead, or what the kernel says. */
-static __always_inline int assign(struct bpf_sk_lookup *ctx, const struct bgs_socket_key *key)
-{
-	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, key);
-	int err = -ENOENT;
-
-	if (!sk)
-		return err;
-	if (sk->state == BPF_TCP_LISTEN)
-		err = bpf_sk_assign(ctx, sk, 0); /* the kernel picks among SO_REUSEPORT siblings */
-	bpf_sk_release(sk);
-	return err;
-}
-
+/* One of the set bits, by hash; each is as likely. */
 __noinline __u32 pick(__u64 mask, __u64 hash)
 {
-	__u32 n = bits_count(mask);
-
-	return n == 1 ? bits_lowest(mask) : bits_nth(mask, hash_scale(hash, n));
+	return bits_nth(mask, hash_scale(hash, bits_count(mask)));
 }
 
-static __always_inline void count_error(__u32 slot)
+__noinline int count_error(__u32 slot)
 {
 	struct bgs_counters *count = bpf_map_lookup_elem(&counters, &slot);
 
 	if (count)
 		count->errors++;
+	return 0;
 }
 
 /*
- * Finds a living listener among the `ready` instances of the color that starts
- * at instance number `first`. 0: it took the connection; -ENOENT: none left.
+ * The long way: tries every listener of the `ready` instances of the color that
+ * starts at instance number `first`. 0: one took the connection; -ENOENT: none.
  */
 __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u64 hash,
 			__u32 family)
 {
-	struct bgs_socket_key key = {};
-	__u64 siblings = 0;
+	struct bgs_sibling_key key = {};
+	__u64 left = 0; /* siblings of instance `key.instance` still to try */
 
 	family &= BGS_FAMILIES - 1;
 	for (int i = 0; i < MAX_TRIES; i++) {
 		int err;
 
-		if (!siblings) {
+		if (left) {
+			key.sibling = bits_lowest(left) & (BGS_MAX_SIBLINGS - 1);
+			left &= left - 1;
+			err = assign(ctx, bpf_map_lookup_elem(&siblings, &key));
+			if (err == -ENOENT)
+				retire_sibling(key.instance, key.sibling, family);
+		} else {
 			struct bgs_instance *instance;
 			__u32 place;
 
@@ -243,41 +283,55 @@ __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u
 			place = pick(ready, hash) & (BGS_MAX_INSTANCES - 1);
 			ready &= ~BIT(place);
 			key.instance = first | place;
+			err = assign_first(ctx, key.instance, family);
 			instance = bpf_map_lookup_elem(&instances, &key.instance);
 			if (instance)
-				siblings = instance->siblings[family];
-			if (!siblings)
-				continue;
+				left = instance->siblings[family];
 		}
-		key.sibling = pick(siblings, 0);
-		siblings &= siblings - 1;
-		err = assign(ctx, &key);
 		if (!err)
 			return 0;
-		if (err == -ENOENT)
-			retire(key.instance, key.sibling, family);
-		else
+		if (err != -ENOENT)
 			count_error(BGS_INSTANCE_SLOT(first));
+		else if (!left)
+			retire_instance(key.instance, family);
 	}
 	return -ENOENT;
 }
 
-static __always_inline int steer_service(struct bpf_sk_lookup *ctx, struct bgs_service *service,
-					 struct lookup *lookup, struct bgs_rotation *set,
-					 struct bgs_counters *count)
+/* The short way: the first listener of one instance. Almost always it is enough. */
+static __always_inline int steer_color(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready,
+				       __u32 family)
 {
-	enum bgs_family family = lookup->family & (BGS_FAMILIES - 1);
+	__u64 hash = 0;
+	__u32 place;
+
+	if (ready & (ready - 1)) {
+		hash = hash_client(ctx, true);
+		place = pick(ready, hash);
+	} else {
+		place = bits_lowest(ready);
+	}
+	if (!assign_first(ctx, first | (place & (BGS_MAX_INSTANCES - 1)), family))
+		return 0;
+	return steer_to(ctx, first, ready, hash, family);
+}
+
+static __always_inline int steer_service(struct bpf_sk_lookup *ctx, __u32 slot,
+					 enum bgs_family family)
+{
+	const struct bgs_service *service = bpf_map_lookup_elem(&services, &slot);
+	const struct bgs_rotation *set = bpf_map_lookup_elem(&rotation, &slot);
+	struct bgs_counters *count = bpf_map_lookup_elem(&counters, &slot);
 	enum bgs_color color;
 	bool failover = false;
 
-	ctx_remote(ctx, lookup->client);
-	lookup->connection_hash = client_hash(lookup->client, ctx->remote_port);
-	color = choose_color(service, lookup, count);
+	if (!service || !set || !count)
+		return SK_PASS;
+	color = choose_color(ctx, slot, service, count);
 	for (;;) {
 		__u64 ready = service->enabled[color] & set->ready[color][family];
 
-		if (ready && !steer_to(ctx, BGS_INSTANCE(lookup->slot, color, 0), ready,
-				       lookup->connection_hash, family)) {
+		if (ready && !steer_color(ctx, BGS_INSTANCE(slot, color, 0), ready, family)) {
 			count->steered[color]++;
 			count->failover += failover;
 			return SK_PASS;
@@ -298,27 +352,14 @@ static __always_inline int steer_service(struct bpf_sk_lookup *ctx, struct bgs_s
 SEC("sk_lookup")
 int steer(struct bpf_sk_lookup *ctx)
 {
-	struct bgs_service *service;
-	struct bgs_counters *count;
-	struct bgs_rotation *set;
-	struct lookup lookup;
-	const __u32 *slot;
+	enum bgs_family family = ctx->family == AF_INET ? BGS_V4 : BGS_V6;
+	__u32 slot;
 
-	if (ctx->protocol != IPPROTO_TCP)
+	if (ctx->protocol != IPPROTO_TCP || !find_slot(ctx, family, &slot))
 		return SK_PASS;
 	if (filter_interfaces && !arrives_on_attached(ctx->ingress_ifindex))
 		return SK_PASS;
-	lookup.family = ctx->family == AF_INET ? BGS_V4 : BGS_V6;
-	slot = find_slot(ctx, lookup.family);
-	if (!slot)
-		return SK_PASS;
-	lookup.slot = *slot;
-	service = bpf_map_lookup_elem(&services, &lookup.slot);
-	set = bpf_map_lookup_elem(&rotation, &lookup.slot);
-	count = bpf_map_lookup_elem(&counters, &lookup.slot);
-	if (!service || !set || !count)
-		return SK_PASS;
-	return steer_service(ctx, service, &lookup, set, count);
+	return steer_service(ctx, slot, family);
 }
 
 char _license[] SEC("license") = "GPL";

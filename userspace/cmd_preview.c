@@ -78,11 +78,11 @@ static int parse(struct command_context *context, int argc, char **argv, struct 
 	return err;
 }
 
-static int parse_networks(const struct request *request, __u32 slot, struct preview *previews,
+static int parse_networks(const struct request *request, struct preview *previews,
 			  struct failure *failure)
 {
 	for (size_t i = 0; i < request->count; i++) {
-		if (network_parse(&previews[i].network, slot, request->networks[i], failure))
+		if (network_parse(&previews[i].network, request->networks[i], failure))
 			return -1;
 		previews[i].color = request->color;
 	}
@@ -103,15 +103,13 @@ static int change(struct command_context *context, const struct request *request
 	previews = calloc(request->count, sizeof(*previews));
 	if (!previews)
 		return failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
-	err = parse_networks(request, 0, previews, failure); /* before anything is touched */
+	err = parse_networks(request, previews, failure); /* before anything is touched */
 	if (!err)
 		err = command_open(context, COMMAND_CHANGES, "preview");
 	if (!err)
 		err = services_repair(&context->datapath, failure);
 	if (!err)
 		err = service_find(&context->datapath, request->service, &slot, &service, failure);
-	if (!err)
-		err = parse_networks(request, slot, previews, failure);
 	if (!err)
 		err = add ? previews_add(&context->datapath, slot, previews, request->count,
 					 failure) :

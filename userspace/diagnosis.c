@@ -112,8 +112,9 @@ static void diagnose_foreign(struct warnings *warnings, const struct service *se
 		     color_name(BGS_INSTANCE_COLOR(report->number)));
 }
 
-void diagnose_listeners(struct warnings *warnings, const struct service *services,
-			size_t service_count, const struct listener *listeners, size_t count)
+void diagnose_listeners(struct warnings *warnings, const struct datapath *datapath,
+			const struct service *services, size_t service_count,
+			const struct listener *listeners, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct listener *listener = &listeners[i];
@@ -127,10 +128,11 @@ void diagnose_listeners(struct warnings *warnings, const struct service *service
 			continue;
 		if (conflict)
 			diagnose_conflict(warnings, service, listener);
-		else if (listener->report.kind == BGS_REPORT_FOREIGN)
-			diagnose_foreign(warnings, service, listener);
-		else
+		else if (listener->report.kind == BGS_REPORT_BACKEND)
 			diagnose_backend(warnings, service, listener);
+		else if (!instance_is_listening(datapath, number))
+			/* Other namespaces are full of the same ports; only a missing one matters. */
+			diagnose_foreign(warnings, service, listener);
 	}
 }
 

@@ -19,8 +19,9 @@ void warnings_add(struct warnings *warnings, const char *format, ...)
 void warnings_free(struct warnings *warnings);
 
 /* Judges what listeners_scan() found. */
-void diagnose_listeners(struct warnings *warnings, const struct service *services,
-			size_t service_count, const struct listener *listeners, size_t count);
+void diagnose_listeners(struct warnings *warnings, const struct datapath *datapath,
+			const struct service *services, size_t service_count,
+			const struct listener *listeners, size_t count);
 
 /* Names missing kernel features and other programs on the same hook. */
 void diagnose_datapath(struct warnings *warnings, const struct datapath *datapath);

@@ -10,25 +10,17 @@
 
 #define NEXT "write ADDRESS/BITS, as 10.1.0.0/16 or 2001:db8::/32"
 
-static bool is_v4(const struct bgs_preview_key *key)
-{
-	return !key->address[0] && !key->address[1] && key->address[2] == htonl(0xffff);
-}
-
 /* Clears what lies behind the prefix; true if anything was set there. */
-static bool clear_host_bits(struct bgs_preview_key *key)
+static bool clear_host_bits(struct network *network)
 {
-	unsigned int bits = key->prefixlen - BGS_PREVIEW_SLOT_BITS;
 	bool found = false;
 
 	for (unsigned int word = 0; word < 4; word++) {
-		unsigned int kept = bits > 32 * word ? bits - 32 * word : 0;
+		unsigned int kept = network->bits > 32 * word ? network->bits - 32 * word : 0;
 		__be32 mask = kept >= 32 ? ~0U : htonl(~(~0U >> kept));
 
-		if (!kept)
-			mask = 0;
-		found = found || key->address[word] & ~mask;
-		key->address[word] &= mask;
+		found = found || network->address[word] & ~mask;
+		network->address[word] &= mask;
 	}
 	return found;
 }
@@ -48,52 +40,44 @@ static bool parse_bits(const char *text, unsigned int width, unsigned int *bits)
 	return true;
 }
 
-int network_parse(struct bgs_preview_key *key, __u32 slot, const char *text,
-		  struct failure *failure)
+int network_parse(struct network *network, const char *text, struct failure *failure)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[INET6_ADDRSTRLEN], canonical[NETWORK_TEXT];
 	const char *slash = strchr(text, '/');
 	size_t length = slash ? (size_t)(slash - text) : strlen(text);
-	unsigned int bits, width = 128;
-	char canonical[NETWORK_TEXT];
+	unsigned int width;
 
-	*key = (struct bgs_preview_key){ .slot = slot };
+	memset(network, 0, sizeof(*network));
 	if (length >= sizeof(address))
 		return failure_set(failure, EXIT_USAGE, NEXT, "'%s' is not a network", text);
 	memcpy(address, text, length);
 	address[length] = '\0';
-	if (inet_pton(AF_INET, address, &key->address[3]) == 1) {
-		key->address[2] = htonl(0xffff);
-		width = 32;
-	} else if (inet_pton(AF_INET6, address, key->address) != 1) {
+	if (inet_pton(AF_INET, address, network->address) == 1)
+		network->family = BGS_V4;
+	else if (inet_pton(AF_INET6, address, network->address) == 1)
+		network->family = BGS_V6;
+	else
 		return failure_set(failure, EXIT_USAGE, NEXT, "'%s' is not a network", text);
-	}
-	bits = width;
-	if (slash && !parse_bits(slash + 1, width, &bits))
+	width = network->family == BGS_V4 ? 32 : 128;
+	network->bits = width;
+	if (slash && !parse_bits(slash + 1, width, &network->bits))
 		return failure_set(failure, EXIT_USAGE, NEXT,
 				   "%s: '%s' is not a prefix length (0..%u)", text, slash + 1,
 				   width);
-	key->prefixlen = BGS_PREVIEW_SLOT_BITS + bits + (width == 32 ? BGS_MAPPED_BITS : 0);
-	if (clear_host_bits(key))
+	if (clear_host_bits(network))
 		return failure_set(failure, EXIT_USAGE,
 				   "clear the bits behind the prefix, or write a longer one",
 				   "%s has host bits set; the network is %s", text,
-				   network_format(canonical, key));
+				   network_format(canonical, network));
 	return 0;
 }
 
-const char *network_format(char text[NETWORK_TEXT], const struct bgs_preview_key *key)
+const char *network_format(char text[NETWORK_TEXT], const struct network *network)
 {
-	unsigned int bits = key->prefixlen - BGS_PREVIEW_SLOT_BITS;
 	char address[INET6_ADDRSTRLEN] = "";
 
-	/* An IPv6 network shorter than the mapped prefix has no 0xffff word left. */
-	if (is_v4(key) && bits >= BGS_MAPPED_BITS) {
-		inet_ntop(AF_INET, &key->address[3], address, sizeof(address));
-		bits -= BGS_MAPPED_BITS;
-	} else {
-		inet_ntop(AF_INET6, key->address, address, sizeof(address));
-	}
-	snprintf(text, NETWORK_TEXT, "%s/%u", address, bits);
+	inet_ntop(network->family == BGS_V4 ? AF_INET : AF_INET6, network->address, address,
+		  sizeof(address));
+	snprintf(text, NETWORK_TEXT, "%s/%u", address, network->bits);
 	return text;
 }

@@ -83,8 +83,8 @@ int status_read(struct status *status, const struct datapath *datapath, struct f
 	status->listener_count = count;
 	if (count)
 		qsort(status->listeners, count, sizeof(*status->listeners), by_number);
-	diagnose_listeners(&status->warnings, status->services, status->service_count,
-			   status->listeners, status->listener_count);
+	diagnose_listeners(&status->warnings, status->datapath, status->services,
+			   status->service_count, status->listeners, status->listener_count);
 	diagnose_datapath(&status->warnings, datapath);
 	return 0;
 }

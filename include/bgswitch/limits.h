@@ -11,10 +11,12 @@
 
 #define BGS_MAX_SERVICES 1024
 #define BGS_MAX_INSTANCES 64 /* of one color: one bit each in a 64-bit mask */
-#define BGS_MAX_SIBLINGS 64 /* SO_REUSEPORT listeners of one instance, likewise */
+#define BGS_MAX_SIBLINGS 64 /* listeners of one instance beside its first, likewise */
 #define BGS_MAX_LISTEN 16 /* listen addresses of one service */
+#define BGS_PORTS 65536
 #define BGS_MAX_INTERFACES 256
-#define BGS_MAX_PREVIEWS 131072
+#define BGS_ATTACHED_BITS 4096 /* interface indexes that are found without a hash */
+#define BGS_MAX_PREVIEWS 131072 /* networks of each family */
 #define BGS_NAME_SIZE 32 /* of a service, with the final NUL */
 #define BGS_IFNAME_SIZE 16 /* IFNAMSIZ of <linux/if.h> */
 

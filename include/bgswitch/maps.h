@@ -61,13 +61,23 @@ struct bgs_service {
 /* `listen`: struct bgs_endpoint -> slot of the service that owns it (__u32). */
 
 /*
+ * `ports`: TCP port (host byte order) -> who listens there. Made from `listen`
+ * by userspace: an array costs a lookup 2 ns, a hash about 35.
+ */
+struct bgs_port {
+	__u16 wildcard[BGS_FAMILIES]; /* slot of the service plus one; 0: none */
+	__u16 exact; /* services listen on specific addresses: ask `listen` first */
+	__u16 reserved;
+};
+
+/*
  * `instances`: instance number -> instance. Userspace writes it once; the
  * kernel side keeps `siblings` up to date.
  */
 struct bgs_instance {
 	struct bgs_endpoint address;
 	__u32 any_family; /* declared as a bare port: v4 and v6 listeners both count */
-	__u64 siblings[BGS_FAMILIES]; /* bit k: socket {instance, k} serves this family */
+	__u64 siblings[BGS_FAMILIES]; /* bit k: {instance, k} of `siblings` serves this family */
 	__u64 serial; /* never used twice while pinned: tells a reused number apart */
 };
 
@@ -77,11 +87,19 @@ struct bgs_instance {
  * that was declared with a specific address.
  */
 
-/* `sockets`: the listening sockets themselves (SOCKHASH; read back as cookies). */
-struct bgs_socket_key {
+/*
+ * `sockets`: BGS_SOCKET(instance, family) -> the listening socket that serves
+ * this family (SOCKMAP; read back as a cookie). Further listeners of an
+ * instance, as with SO_REUSEPORT, are in `siblings` (SOCKHASH): finding one
+ * there costs a lookup four times as much, which only matters when the first
+ * one died.
+ */
+struct bgs_sibling_key {
 	__u32 instance;
 	__u32 sibling; /* 0..BGS_MAX_SIBLINGS-1 */
 };
+
+#define BGS_NO_SIBLING BGS_MAX_SIBLINGS
 
 /*
  * `rotation`: slot -> which instances have a listener, by color and family.
@@ -102,17 +120,28 @@ struct bgs_counters {
 	__u64 errors; /* a listener was there and the kernel would not take it */
 };
 
-/* `preview`: client network -> color (__u32, enum bgs_color). */
-struct bgs_preview_key {
-	__u32 prefixlen; /* bits of what follows: 32 for the slot, then 96 + n or n */
+/*
+ * `preview_v4`, `preview_v6`: client network -> color (__u32, enum bgs_color).
+ * Two tries, because a lookup compares the whole key in every node it passes.
+ */
+struct bgs_preview_v4_key {
+	__u32 prefixlen; /* 32 for the slot, then 0..32 */
+	__u32 slot;
+	__be32 address;
+};
+
+struct bgs_preview_v6_key {
+	__u32 prefixlen; /* 32 for the slot, then 0..128 */
 	__u32 slot;
 	__be32 address[4];
 };
 
 #define BGS_PREVIEW_SLOT_BITS 32
-#define BGS_MAPPED_BITS 96 /* of ::ffff:0:0 */
 
-/* `interfaces`: ifindex -> name. Key 0 stands for all of them. */
+/*
+ * `interfaces`: ifindex -> name. Key 0 stands for all of them. Lookups ask the
+ * bitmap in `settings`, and this map only for an index beyond it.
+ */
 struct bgs_interface {
 	char name[BGS_IFNAME_SIZE];
 };
@@ -123,6 +152,7 @@ struct bgs_settings {
 	__u32 changing; /* a change of several maps is under way, or was cut short */
 	__u64 netns_cookie; /* of the network namespace that is steered; SO_NETNS_COOKIE */
 	__u64 next_serial; /* for struct bgs_instance */
+	__u64 attached[BGS_ATTACHED_BITS / 64]; /* by ifindex; bit 0: all interfaces */
 };
 
 /*
@@ -131,7 +161,7 @@ struct bgs_settings {
  */
 struct bgs_tag {
 	__u32 instance;
-	__u32 sibling;
+	__u32 sibling; /* place in `siblings`, or BGS_NO_SIBLING */
 	__u64 serial;
 };
 
@@ -169,17 +199,20 @@ struct bgs_flip {
 #define BGS_INSTANCE_SLOT(number) ((number) >> (BGS_COLOR_BITS + BGS_INSTANCE_BITS))
 #define BGS_INSTANCE_COLOR(number) ((number) >> BGS_INSTANCE_BITS & (BGS_COLORS - 1))
 #define BGS_INSTANCE_PLACE(number) ((number) & (BGS_MAX_INSTANCES - 1))
+#define BGS_SOCKET(number, family) ((number) * BGS_FAMILIES + (family))
 
 _Static_assert(BGS_COLORS == 1 << BGS_COLOR_BITS, "colors fill their bits");
 _Static_assert(BGS_MAX_INSTANCES == 1 << BGS_INSTANCE_BITS, "instances fill their bits");
 _Static_assert(sizeof(struct bgs_endpoint) == 20, "key without padding");
+_Static_assert(sizeof(struct bgs_port) == 8, "layout");
 _Static_assert(sizeof(struct bgs_route) == 8, "one word");
 _Static_assert(sizeof(struct bgs_service) == 64, "one cache line");
 _Static_assert(sizeof(struct bgs_instance) == 48, "layout");
 _Static_assert(sizeof(struct bgs_rotation) == 32, "layout");
 _Static_assert(sizeof(struct bgs_counters) == 56, "layout");
-_Static_assert(sizeof(struct bgs_preview_key) == 24, "key without padding");
-_Static_assert(sizeof(struct bgs_settings) == 24, "layout");
+_Static_assert(sizeof(struct bgs_preview_v4_key) == 12, "key without padding");
+_Static_assert(sizeof(struct bgs_preview_v6_key) == 24, "key without padding");
+_Static_assert(sizeof(struct bgs_settings) == 536, "layout");
 _Static_assert(sizeof(struct bgs_tag) == 16, "layout");
 _Static_assert(sizeof(struct bgs_report) == 56, "layout");
 

@@ -5,6 +5,7 @@
  * none; the mark in `settings` tells the next command to clear away what a
  * killed one left.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -240,6 +241,23 @@ static int free_slot(const struct datapath *datapath, __u32 *slot, struct failur
 			   BGS_MAX_SERVICES);
 }
 
+/* Keeps `ports` in step with `listen`, in which `key` was just added or is to be removed. */
+static int port_index(const struct datapath *datapath, const struct bgs_endpoint *key, __u32 slot,
+		      bool add)
+{
+	__u32 number = ntohs(key->port);
+	struct bgs_port port;
+	int err = map_get(datapath->fds[PIN_PORTS], &number, &port);
+
+	if (err)
+		return err;
+	if (endpoint_is_wildcard(key))
+		port.wildcard[endpoint_is_v4(key) ? BGS_V4 : BGS_V6] = add ? slot + 1 : 0;
+	else
+		port.exact = add; /* corrected below while others are left */
+	return map_put(datapath->fds[PIN_PORTS], &number, &port);
+}
+
 /* Slots are used again: what the kernel side noted for the last owner must not show. */
 static int clear_slot(const struct datapath *datapath, __u32 slot)
 {
@@ -265,8 +283,11 @@ static int write_service(const struct datapath *datapath, __u32 slot,
 					   &instances->instances[i]);
 		}
 	}
-	for (size_t i = 0; i < spec->listen_count && !err; i++)
+	for (size_t i = 0; i < spec->listen_count && !err; i++) {
 		err = map_add(datapath->fds[PIN_LISTEN], &spec->listen[i], &slot);
+		if (!err)
+			err = port_index(datapath, &spec->listen[i], slot, true);
+	}
 	return err ? err : map_add(datapath->fds[PIN_SERVICES], &slot, &value);
 }
 
@@ -313,18 +334,37 @@ static int repair_listen(const void *key, const void *value, void *data)
 {
 	const struct datapath *datapath = data;
 	const __u32 *slot = value;
+	int err;
 
-	return exists(datapath, *slot) ? 0 : map_delete(datapath->fds[PIN_LISTEN], key);
+	if (exists(datapath, *slot))
+		return 0;
+	err = port_index(datapath, key, *slot, false);
+	return err ? err : map_delete(datapath->fds[PIN_LISTEN], key);
+}
+
+/* An address that is left needs its mark in `ports`, which others on its port shared. */
+static int restore_port(const void *key, const void *value, void *data)
+{
+	const __u32 *slot = value;
+
+	return port_index(data, key, *slot, true);
 }
 
 static int delete_sockets(const struct datapath *datapath, __u32 number)
 {
 	int err = 0;
 
-	for (__u32 k = 0; k < BGS_MAX_SIBLINGS && !err; k++) {
-		const struct bgs_socket_key key = { .instance = number, .sibling = k };
+	for (enum bgs_family family = 0; family < BGS_FAMILIES && !err; family++) {
+		const __u32 key = BGS_SOCKET(number, family);
 
 		err = map_delete(datapath->fds[PIN_SOCKETS], &key);
+		if (err == -EINVAL) /* how SOCKMAP says that the place is empty */
+			err = 0;
+	}
+	for (__u32 k = 0; k < BGS_MAX_SIBLINGS && !err; k++) {
+		const struct bgs_sibling_key key = { .instance = number, .sibling = k };
+
+		err = map_delete(datapath->fds[PIN_SIBLINGS], &key);
 	}
 	return err;
 }
@@ -382,6 +422,9 @@ int services_repair(const struct datapath *datapath, struct failure *failure)
 	if (!err)
 		err = map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint),
 			       sizeof(__u32), repair_listen, data);
+	if (!err)
+		err = map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint),
+			       sizeof(__u32), restore_port, data);
 	if (!err)
 		err = map_each(datapath->fds[PIN_INSTANCES], sizeof(__u32),
 			       sizeof(struct bgs_instance), repair_instance, data);

@@ -28,6 +28,25 @@ int interface_find(struct interface *interface, const char *name, struct failure
 	return 0;
 }
 
+/* The bitmap that lookups ask, for the indexes it reaches. */
+static int mark(const struct datapath *datapath, __u32 index, bool attached)
+{
+	struct bgs_settings settings;
+	__u32 zero = 0;
+	int err;
+
+	if (index >= BGS_ATTACHED_BITS)
+		return 0;
+	err = map_get(datapath->fds[PIN_SETTINGS], &zero, &settings);
+	if (err)
+		return err;
+	if (attached)
+		settings.attached[index / 64] |= 1ULL << index % 64;
+	else
+		settings.attached[index / 64] &= ~(1ULL << index % 64);
+	return map_put(datapath->fds[PIN_SETTINGS], &zero, &settings);
+}
+
 int interfaces_add(const struct datapath *datapath, const struct interface *interface,
 		   struct failure *failure)
 {
@@ -36,6 +55,8 @@ int interfaces_add(const struct datapath *datapath, const struct interface *inte
 
 	memcpy(value.name, interface->name, sizeof(value.name));
 	err = map_put(datapath->fds[PIN_INTERFACES], &interface->index, &value);
+	if (!err)
+		err = mark(datapath, interface->index, true);
 	if (err == -E2BIG)
 		return failure_set(failure, EXIT_USAGE, "use 'bgswitch attach all'",
 				   "more than %d interfaces", BGS_MAX_INTERFACES);
@@ -82,8 +103,10 @@ static size_t each_named(const struct datapath *datapath, const char *name, bool
 		if (strcmp(list[i].name, name))
 			continue;
 		found++;
-		if (remove)
-			map_delete(datapath->fds[PIN_INTERFACES], &list[i].index);
+		if (!remove)
+			continue;
+		mark(datapath, list[i].index, false);
+		map_delete(datapath->fds[PIN_INTERFACES], &list[i].index);
 	}
 	return found;
 }

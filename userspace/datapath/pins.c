@@ -15,10 +15,12 @@
 
 static const char *const names[PIN_COUNT] = {
 	[PIN_SETTINGS] = "settings",	    [PIN_INTERFACES] = "interfaces",
-	[PIN_LISTEN] = "listen",	    [PIN_SERVICES] = "services",
+	[PIN_LISTEN] = "listen",	    [PIN_PORTS] = "ports",
+	[PIN_SIBLINGS] = "siblings",	    [PIN_SERVICES] = "services",
 	[PIN_INSTANCES] = "instances",	    [PIN_BACKENDS] = "backends",
 	[PIN_SOCKETS] = "sockets",	    [PIN_ROTATION] = "rotation",
-	[PIN_COUNTERS] = "counters",	    [PIN_PREVIEW] = "preview",
+	[PIN_COUNTERS] = "counters",	    [PIN_PREVIEW_V4] = "preview_v4",
+	[PIN_PREVIEW_V6] = "preview_v6",
 	[PIN_TAGS] = "tags",		    [PIN_FLIP] = "flip",
 	[PIN_ADOPT] = "adopt",		    [PIN_REGISTER] = "register_link",
 	[PIN_STEER] = "steer_link",
@@ -74,12 +76,13 @@ int pin_remove(const char *dir, enum pin pin)
 int pins_remove_all(const char *dir, struct failure *failure)
 {
 	/* Links from the last one down, then the program, then the maps from the first one up. */
-	static const enum pin order[PIN_COUNT] = {
-		PIN_STEER,    PIN_REGISTER,  PIN_ADOPT,	   PIN_FLIP,	PIN_SETTINGS,
-		PIN_LISTEN,   PIN_SERVICES,  PIN_INSTANCES, PIN_BACKENDS, PIN_SOCKETS,
-		PIN_ROTATION, PIN_COUNTERS,  PIN_PREVIEW,   PIN_TAGS,	PIN_INTERFACES,
-	};
+	enum pin order[PIN_COUNT];
+	size_t next = 0;
 
+	for (enum pin pin = PIN_COUNT; pin-- > PIN_MAPS;)
+		order[next++] = pin;
+	for (enum pin pin = 0; pin < PIN_MAPS; pin++)
+		order[next++] = pin;
 	for (size_t i = 0; i < PIN_COUNT; i++) {
 		int err = pin_remove(dir, order[i]);
 

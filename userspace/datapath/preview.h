@@ -7,9 +7,10 @@
 
 #include "bgswitch/maps.h"
 #include "datapath/datapath.h"
+#include "network.h"
 
 struct preview {
-	struct bgs_preview_key network;
+	struct network network;
 	enum bgs_color color;
 };
 

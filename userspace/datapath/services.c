@@ -238,16 +238,21 @@ int service_update(const struct datapath *datapath, __u32 slot, const struct bgs
 bool instance_is_listening(const struct datapath *datapath, __u32 number)
 {
 	struct bgs_instance instance;
-	__u64 siblings;
+	__u64 siblings, cookie;
 
+	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
+		const __u32 key = BGS_SOCKET(number, family);
+
+		if (!map_get(datapath->fds[PIN_SOCKETS], &key, &cookie))
+			return true;
+	}
 	if (map_get(datapath->fds[PIN_INSTANCES], &number, &instance))
 		return false;
 	siblings = instance.siblings[BGS_V4] | instance.siblings[BGS_V6];
 	for (__u32 k = 0; k < BGS_MAX_SIBLINGS; k++) {
-		const struct bgs_socket_key key = { .instance = number, .sibling = k };
-		__u64 cookie;
+		const struct bgs_sibling_key key = { .instance = number, .sibling = k };
 
-		if (siblings >> k & 1 && !map_get(datapath->fds[PIN_SOCKETS], &key, &cookie))
+		if (siblings >> k & 1 && !map_get(datapath->fds[PIN_SIBLINGS], &key, &cookie))
 			return true;
 	}
 	return false;

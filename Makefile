@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `make help` lists the targets.
+
+PREFIX ?= /usr
+DESTDIR ?=
+CC ?= cc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PYTHON ?= /usr/bin/python3
+
+# SANITIZE=1 builds everything apart, with the address and undefined behaviour sanitizers.
+BUILD := build$(if $(SANITIZE),/sanitize)
+ARCH := $(shell uname -m)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
+
+# ---- what is built
+
+BPF_SOURCES := $(wildcard bpf/*.bpf.c)
+BPF_OBJECTS := $(BPF_SOURCES:%.c=$(BUILD)/%.o)
+SKELETON := $(BUILD)/bpf/bgswitch.skel.h
+
+SOURCES := $(wildcard userspace/*.c userspace/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY := $(BUILD)/libbgswitch.a
+BINARY := $(BUILD)/bgswitch
+
+TEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+PROG_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prog/test_*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+
+# ---- how
+
+PACKAGES := libbpf jansson smartcols libmnl
+# Found when it is needed: `make deps` runs before the libraries are there.
+PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PACKAGE_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wno-missing-field-initializers
+SANITIZERS := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer)
+comma := ,
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -Iuserspace -I$(BUILD) $(WARNINGS) \
+	$(SANITIZERS) $(CFLAGS) $(PACKAGE_CFLAGS)
+
+BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(ARCH)))
+# v3 has atomic operations beyond addition (Linux 5.12).
+BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -Wno-missing-field-initializers \
+	-D__TARGET_ARCH_$(BPF_ARCH) -Iinclude $(MULTIARCH:%=-isystem /usr/include/%)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+.PHONY: all
+all: $(BINARY) ## build $(BUILD)/bgswitch (installs what the build needs first: `make deps-build`)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/bpf/bgswitch.bpf.o: $(BPF_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(BUILD)/bpf/bgswitch.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bgswitch_bpf > $@
+
+$(BUILD)/userspace/%.o: userspace/%.c | $(SKELETON)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIBRARY): $(filter-out $(BUILD)/userspace/main.o,$(OBJECTS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BINARY): $(BUILD)/userspace/main.o $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZERS) $(LDFLAGS) $^ $(PACKAGE_LIBS) -o $@
+
+$(BUILD)/tests/%.o: tests/%.c | $(SKELETON)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZERS) $(LDFLAGS) $^ $(PACKAGE_LIBS) -lcmocka -o $@
+
+-include $(BPF_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(TEST_LIB:.o=.d) \
+	$(addsuffix .d,$(UNIT_TESTS) $(PROG_TESTS) $(BENCHES))
+
+# ---- dependencies: installed by apt when missing, otherwise nothing happens
+
+.PHONY: deps deps-build deps-test deps-demo deps-lint
+deps: deps-build deps-test deps-demo deps-lint ## install all packages that are missing (Debian, root)
+deps-build deps-test deps-demo deps-lint: deps-%:
+	@sh tests/deps.sh $*
+
+# ---- tests
+
+.PHONY: tests check test
+tests: $(BINARY) $(UNIT_TESTS) $(PROG_TESTS)
+
+check: $(UNIT_TESTS) ## unit tests (no root)
+	@PYTHON=$(PYTHON) tests/run.sh unit $(UNIT_TESTS)
+
+# The recursion is for the packages: what they bring must be there when make reads its rules.
+test: ## install what is missing, build, run every test (root)
+	@$(MAKE) --no-print-directory deps-build deps-test
+	@$(MAKE) --no-print-directory tests
+	@PYTHON=$(PYTHON) tests/run.sh all $(UNIT_TESTS) $(PROG_TESTS)
+
+.PHONY: check-sanitized
+check-sanitized: ## unit and program tests under the sanitizers (root)
+	@$(MAKE) --no-print-directory SANITIZE=1 tests
+	@tests/run.sh binaries $(addprefix build/sanitize/,$(patsubst build/%,%,$(UNIT_TESTS) $(PROG_TESTS)))
+
+.PHONY: demo
+demo: ## install what is missing, build, show the main job for real (root)
+	@$(MAKE) --no-print-directory deps-build deps-demo
+	@$(MAKE) --no-print-directory all
+	@tests/demo/demo.sh
+
+.PHONY: bench
+bench: ## what a lookup and a flip cost (root)
+	@$(MAKE) --no-print-directory deps-build deps-test
+	@$(MAKE) --no-print-directory $(BINARY) $(BENCHES)
+	@set -e; for bench in $(BENCHES); do $$bench; echo; done
+
+.PHONY: vmtest
+vmtest: ## the program tests and a short end-to-end test on other kernels (root)
+	@$(MAKE) --no-print-directory deps-build deps-test
+	@$(MAKE) --no-print-directory tests
+	@vmtest/run $(KERNELS)
+
+.PHONY: fuzz deb
+fuzz deb:
+	@echo "make $@: not there yet;" \
+		"it comes with $(if $(filter fuzz,$@),the agent (its config parser and control socket),the packages in dist/)" >&2
+	@exit 1
+
+.PHONY: lint format
+lint: ## clang-format, cppcheck, shellcheck
+	@$(MAKE) --no-print-directory deps-build deps-lint
+	@$(MAKE) --no-print-directory $(SKELETON)
+	@tests/lint.sh
+
+format: ## let clang-format rewrite the sources
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+# ---- installation
+
+.PHONY: install uninstall clean help
+install: $(BINARY) ## install under DESTDIR and PREFIX
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/sbin/bgswitch
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/bgswitch
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Installs the Debian packages of a group that are missing: build, test, demo or lint.
+# Does nothing, and needs no root, when all are there.
+set -eu
+
+build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev
+	bpftool libjansson-dev libsmartcols-dev libmnl-dev"
+demo="nginx-light wrk curl iproute2 util-linux procps"
+test="$demo libcmocka-dev python3 python3-pytest haproxy nodejs redis-server redis-tools
+	apache2-utils hey ethtool"
+lint="clang-format cppcheck shellcheck git"
+
+case ${1:-} in
+build) wanted=$build ;;
+test) wanted=$test ;;
+demo) wanted=$demo ;;
+lint) wanted=$lint ;;
+*)
+	echo "usage: $0 build|test|demo|lint" >&2
+	exit 1
+	;;
+esac
+
+# Where another source of a program is in use already, its package is not needed.
+provided() {
+	case $1 in
+	nodejs) command -v node >/dev/null ;;
+	*) return 1 ;;
+	esac
+}
+
+missing=
+for package in $wanted; do
+	dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+		provided "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "these packages are missing; install them, or run this as root:$missing" >&2
+	exit 1
+fi
+
+# Servers are for tests only: none may start because its package arrives.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+	trap 'rm -f $policy' EXIT
+	trap 'exit 1' INT TERM
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+# shellcheck disable=SC2086 # a list of words
+apt-get -q install -y --no-install-recommends $missing

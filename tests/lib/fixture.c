@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "datapath/interfaces.h"
+#include "endpoint.h"
+
+#define CHECK(condition, ...)                                                                      \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			err(99, __VA_ARGS__);                                                      \
+	} while (0)
+
+#define CHECK_FAILURE(result, failure)                                                             \
+	do {                                                                                       \
+		if (result)                                                                        \
+			errx(99, "%s; %s", (failure).what, (failure).next);                        \
+	} while (0)
+
+static void raise_loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	CHECK(fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &request), "loopback");
+	close(fd);
+}
+
+static int steer_program(const struct fixture *fixture)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	CHECK(!bpf_obj_get_info_by_fd(fixture->datapath.fds[PIN_STEER], &info, &size),
+	      "steer link");
+	return bpf_prog_get_fd_by_id(info.prog_id);
+}
+
+void fixture_start(struct fixture *fixture)
+{
+	const struct interface interface = { .name = "all" };
+	struct failure failure;
+
+	strcpy(fixture->bpffs, "/tmp/bgswitch-test-XXXXXX");
+	CHECK(!unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare (needs root)");
+	CHECK(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
+	CHECK(mkdtemp(fixture->bpffs), "mkdtemp");
+	CHECK(!mount("bpf", fixture->bpffs, "bpf", 0, NULL), "bpffs");
+	raise_loopback();
+	CHECK_FAILURE(place_find(&fixture->place, NULL, fixture->bpffs, NULL, &failure), failure);
+	datapath_init(&fixture->datapath, &fixture->place);
+	CHECK_FAILURE(datapath_create(&fixture->datapath, &failure), failure);
+	CHECK_FAILURE(interfaces_add(&fixture->datapath, &interface, &failure), failure);
+	CHECK_FAILURE(datapath_load(&fixture->datapath, true, &failure), failure);
+	fixture->steer = steer_program(fixture);
+}
+
+void fixture_stop(struct fixture *fixture)
+{
+	struct failure failure;
+
+	close(fixture->steer);
+	datapath_close(&fixture->datapath);
+	CHECK_FAILURE(datapath_remove(&fixture->place, &failure), failure);
+	CHECK(!umount(fixture->bpffs) && !rmdir(fixture->bpffs), "umount");
+}
+
+static struct endpoint parse(const char *text)
+{
+	struct endpoint endpoint;
+	struct failure failure;
+
+	CHECK_FAILURE(endpoint_parse(&endpoint, text, "test", &failure), failure);
+	return endpoint;
+}
+
+static void parse_instances(struct color_spec *color, const char *list)
+{
+	char *copy = strdup(list), *rest = copy;
+	const char *text;
+
+	while ((text = strsep(&rest, ",")))
+		color->instances[color->count++] = parse(text);
+	free(copy);
+}
+
+__u32 fixture_service(struct fixture *fixture, const char *name, const char *listen,
+		      const char *blue, const char *green, struct bgs_flags flags)
+{
+	struct service_spec *spec = calloc(1, sizeof(*spec));
+	char *copy = strdup(listen), *rest = copy;
+	struct bgs_service service;
+	struct failure failure;
+	const char *text;
+	__u32 slot;
+
+	strcpy(spec->name, name);
+	spec->flags = flags;
+	while ((text = strsep(&rest, ",")))
+		spec->listen[spec->listen_count++] = parse(text).key;
+	parse_instances(&spec->colors[BGS_BLUE], blue);
+	parse_instances(&spec->colors[BGS_GREEN], green);
+	CHECK_FAILURE(service_add(&fixture->datapath, spec, &failure), failure);
+	CHECK_FAILURE(service_find(&fixture->datapath, name, &slot, &service, &failure), failure);
+	free(copy);
+	free(spec);
+	return slot;
+}
+
+static socklen_t to_sockaddr(struct sockaddr_storage *storage, const char *address)
+{
+	const struct endpoint endpoint = parse(address);
+	struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
+
+	memset(storage, 0, sizeof(*storage));
+	if (endpoint_is_v4(&endpoint.key)) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = endpoint.key.port;
+		memcpy(&v4->sin_addr, &endpoint.key.address[3], sizeof(v4->sin_addr));
+		return sizeof(*v4);
+	}
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = endpoint.key.port;
+	memcpy(&v6->sin6_addr, endpoint.key.address, sizeof(v6->sin6_addr));
+	return sizeof(*v6);
+}
+
+int fixture_listen(const char *address)
+{
+	struct sockaddr_storage storage;
+	socklen_t size = to_sockaddr(&storage, address);
+	int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* No SO_REUSEPORT: the kernel's test run refuses such sockets (EOPNOTSUPP). */
+	CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&storage, size) && !listen(fd, 16),
+	      "listen on %s", address);
+	return fd;
+}
+
+__u64 fixture_cookie(int socket)
+{
+	socklen_t size = sizeof(__u64);
+	__u64 cookie;
+
+	CHECK(!getsockopt(socket, SOL_SOCKET, SO_COOKIE, &cookie, &size), "SO_COOKIE");
+	return cookie;
+}
+
+struct lookup_result fixture_lookup(int program, const char *client, const char *local,
+				    unsigned int repeat)
+{
+	const struct endpoint remote = parse(client), target = parse(local);
+	struct bpf_sk_lookup context = {
+		.protocol = IPPROTO_TCP,
+		.remote_port = remote.key.port,
+		.local_port = ntohs(target.key.port),
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &context, .ctx_size_in = sizeof(context),
+		    .ctx_out = &context, .ctx_size_out = sizeof(context), .repeat = repeat);
+
+	if (endpoint_is_v4(&target.key)) {
+		context.family = AF_INET;
+		context.remote_ip4 = remote.key.address[3];
+		context.local_ip4 = target.key.address[3];
+	} else {
+		context.family = AF_INET6;
+		memcpy(context.remote_ip6, remote.key.address, sizeof(context.remote_ip6));
+		memcpy(context.local_ip6, target.key.address, sizeof(context.local_ip6));
+	}
+	CHECK(!bpf_prog_test_run_opts(program, &run), "BPF_PROG_TEST_RUN");
+	return (struct lookup_result){ .verdict = (int)run.retval, .cookie = context.cookie,
+				       .nanoseconds = run.duration };
+}
+
+int fixture_empty_program(void)
+{
+	static const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_SK_LOOKUP);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, "empty", "GPL", program, 2, &options);
+
+	CHECK(fd >= 0, "empty program");
+	return fd;
+}
