@@ -45,13 +45,12 @@ static __always_inline void listener_read(struct listener *listener, const struc
 	}
 	listener->serves[BGS_V6] = true;
 	/* A wildcard without IPV6_V6ONLY takes IPv4 clients too. */
-	listener->serves[BGS_V4] = address_is_any(local->address) &&
-				   !BPF_CORE_READ_BITFIELD(sk, skc_ipv6only);
+	listener->serves[BGS_V4] =
+		address_is_any(local->address) && !BPF_CORE_READ_BITFIELD(sk, skc_ipv6only);
 }
 
 static __always_inline const __u32 *backend_any(const struct listener *listener,
-						enum bgs_family family,
-						enum bgs_endpoint_kind kind)
+						enum bgs_family family, enum bgs_endpoint_kind kind)
 {
 	struct bgs_endpoint key = listener->local;
 
@@ -101,8 +100,7 @@ static __always_inline int put_sibling(enum way way, void *source, struct bgs_si
 				: bpf_map_update_elem(&siblings, key, source, BPF_NOEXIST);
 }
 
-static __always_inline int insert_sibling(enum way way, void *source, __u32 number,
-					  __u32 *sibling)
+static __always_inline int insert_sibling(enum way way, void *source, __u32 number, __u32 *sibling)
 {
 	struct bgs_sibling_key key = { .instance = number };
 	int err = -ENOSPC;

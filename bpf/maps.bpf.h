@@ -27,7 +27,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, BGS_MAX_SERVICES * BGS_MAX_LISTEN);
+	__uint(max_entries, BGS_MAX_SERVICES *BGS_MAX_LISTEN);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct bgs_endpoint);
 	__type(value, __u32);

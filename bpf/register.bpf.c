@@ -29,8 +29,7 @@ static __always_inline void register_listener(struct bpf_sock_ops *ops, struct b
 		return;
 	instance = bpf_map_lookup_elem(&instances, &number);
 	/* A socket that listens again has a tag, but lost its place: it enters anew. */
-	if (!instance ||
-	    listener_insert(AT_LISTEN, ops, &listener, number, instance, NULL, &tag))
+	if (!instance || listener_insert(AT_LISTEN, ops, &listener, number, instance, NULL, &tag))
 		return; /* `adopt` will meet the same error and report it */
 	stored = bpf_sk_storage_get(&tags, sk, &tag, BPF_SK_STORAGE_GET_F_CREATE);
 	if (stored)

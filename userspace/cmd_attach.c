@@ -82,8 +82,8 @@ static int report(struct command_context *context)
 		return -1;
 	if (context->json)
 		command_print_json(context, status_json(&status));
-	for (size_t i = 0; i < status.interface_count; i++)
-		message_info("attached to %s", status.interfaces[i].name);
+	for (size_t i = 0; i < status.interfaces.count; i++)
+		message_info("attached to %s", status.interfaces.items[i].name);
 	for (size_t i = 0; i < status.warnings.count && !context->json; i++)
 		message_warning("%s", status.warnings.texts[i]);
 	status_free(&status);
@@ -95,7 +95,7 @@ int cmd_attach(struct command_context *context, int argc, char **argv)
 	struct interface interfaces[BGS_MAX_INTERFACES];
 
 	if (command_option(context, argc, argv, NULL) != -1 ||
-	    command_operands(context, argc, 1, BGS_MAX_INTERFACES) ||
+	    command_operands(context, argc, argv, 1, BGS_MAX_INTERFACES) ||
 	    command_begin(context, COMMAND_CHANGES, "attach") ||
 	    find_interfaces(context, argc, argv, interfaces) ||
 	    attach(context, interfaces, argc - optind))
@@ -106,17 +106,17 @@ int cmd_attach(struct command_context *context, int argc, char **argv)
 /* The programs of this binary over the maps that are there; interfaces stay. */
 int cmd_upgrade(struct command_context *context, int argc, char **argv)
 {
-	struct interface interfaces[BGS_MAX_INTERFACES];
-	size_t count;
+	struct interface_list list;
 
 	if (command_option(context, argc, argv, NULL) != -1 ||
-	    command_operands(context, argc, 0, 0) ||
+	    command_operands(context, argc, argv, 0, 0) ||
 	    command_open(context, COMMAND_CHANGES, "upgrade") ||
 	    pins_check_foreign(context->place.pin_dir, &context->failure) ||
 	    services_repair(&context->datapath, &context->failure))
 		return -1;
-	count = interfaces_list(&context->datapath, interfaces);
-	if (datapath_load(&context->datapath, count && !interfaces[0].index, &context->failure))
+	interfaces_list(&context->datapath, &list);
+	if (datapath_load(&context->datapath, list.count && !list.items[0].index,
+			  &context->failure))
 		return -1;
 	return report(context);
 }

@@ -18,7 +18,7 @@ static int detach_all(struct command_context *context)
 
 static int detach_some(struct command_context *context, char **names, int count)
 {
-	struct interface left[BGS_MAX_INTERFACES];
+	struct interface_list left;
 
 	if (datapath_open(&context->datapath, &context->failure))
 		return -1;
@@ -28,7 +28,8 @@ static int detach_some(struct command_context *context, char **names, int count)
 	}
 	for (int i = 0; i < count; i++)
 		interfaces_remove(&context->datapath, names[i]);
-	if (!interfaces_list(&context->datapath, left))
+	interfaces_list(&context->datapath, &left);
+	if (!left.count)
 		return detach_all(context);
 	for (int i = 0; i < count; i++)
 		message_info("detached from %s", names[i]);
@@ -41,14 +42,13 @@ int cmd_detach(struct command_context *context, int argc, char **argv)
 	int err;
 
 	if (command_option(context, argc, argv, NULL) != -1 ||
-	    command_operands(context, argc, 1, BGS_MAX_INTERFACES))
+	    command_operands(context, argc, argv, 1, BGS_MAX_INTERFACES))
 		return -1;
 	for (int i = optind; i < argc; i++)
 		all = all || !strcmp(argv[i], "all");
 	if (command_begin(context, COMMAND_CHANGES, "detach"))
 		return -1;
-	err = all ? detach_all(context) :
-		    detach_some(context, argv + optind, argc - optind);
+	err = all ? detach_all(context) : detach_some(context, argv + optind, argc - optind);
 	if (!err && context->json)
 		command_print_json(context, json_pack("{s:b}", "detached", 1));
 	return err;

@@ -97,6 +97,9 @@ static int change(struct command_context *context, const struct request *request
 	__u32 slot;
 	int err;
 
+	if (!request->count && request->service)
+		return failure_set(failure, EXIT_USAGE, "write ADDRESS/BITS, as 10.1.0.0/16",
+				   "'%s' is not a network", request->service);
 	if (!request->count)
 		return failure_set(failure, EXIT_USAGE, "see 'bgswitch help preview'",
 				   "preview: no network given");
@@ -112,8 +115,8 @@ static int change(struct command_context *context, const struct request *request
 		err = service_find(&context->datapath, request->service, &slot, &service, failure);
 	if (!err)
 		err = add ? previews_add(&context->datapath, slot, previews, request->count,
-					 failure) :
-			    previews_remove(&context->datapath, slot, previews, request->count,
+					 failure)
+			  : previews_remove(&context->datapath, slot, previews, request->count,
 					    failure);
 	free(previews);
 	if (err)
@@ -156,8 +159,8 @@ static int list(struct command_context *context, const struct request *request)
 	int count;
 
 	if (command_open(context, COMMAND_READS, NULL) ||
-	    (request->service && service_find(&context->datapath, request->service, &slot, &unused,
-					      &context->failure)))
+	    (request->service &&
+	     service_find(&context->datapath, request->service, &slot, &unused, &context->failure)))
 		return -1;
 	count = services_read(&context->datapath, &services, &context->failure);
 	if (count < 0)
@@ -187,8 +190,10 @@ static int dispatch(struct command_context *context, const char *verb,
 	if (!strcmp(verb, "rm"))
 		return change(context, request, false);
 	if (request->color < 0)
-		return failure_set(failure, EXIT_USAGE, "end with 'blue' or 'green'",
-				   "preview add: no color given");
+		return failure_set(failure, EXIT_USAGE, "use 'blue' or 'green'",
+				   request->service ? "preview add: '%s' is not a color"
+						    : "preview add: no color given%s",
+				   request->service ? request->service : "");
 	return change(context, request, true);
 }
 
@@ -200,8 +205,8 @@ int cmd_preview(struct command_context *context, int argc, char **argv)
 
 	if (strcmp(verb, "add") && strcmp(verb, "rm") && strcmp(verb, "ls"))
 		return failure_set(&context->failure, EXIT_USAGE, "see 'bgswitch help preview'",
-				   *verb ? "preview: '%s' is not add, rm or ls" :
-					   "preview: expected add, rm or ls%s",
+				   *verb ? "preview: '%s' is not add, rm or ls"
+					 : "preview: expected add, rm or ls%s",
 				   verb);
 	err = parse(context, argc, argv, &request);
 	if (!err)

@@ -9,7 +9,14 @@
 #include "message.h"
 #include "status_table.h"
 
-enum { OPTION_LISTEN = 1, OPTION_BLUE, OPTION_GREEN, OPTION_AFFINITY, OPTION_EMPTY, OPTION_FAILOVER };
+enum {
+	OPTION_LISTEN = 1,
+	OPTION_BLUE,
+	OPTION_GREEN,
+	OPTION_AFFINITY,
+	OPTION_EMPTY,
+	OPTION_FAILOVER
+};
 
 static const struct option add_options[] = {
 	{ "listen", required_argument, NULL, OPTION_LISTEN },
@@ -56,8 +63,7 @@ static int add_instance(struct service_spec *spec, enum bgs_color color, const c
 }
 
 /* Addresses may be repeated options or lists with commas. */
-static int add_addresses(struct service_spec *spec, int option, char *list,
-			 struct failure *failure)
+static int add_addresses(struct service_spec *spec, int option, char *list, struct failure *failure)
 {
 	char *rest = list;
 	const char *text;
@@ -67,8 +73,8 @@ static int add_addresses(struct service_spec *spec, int option, char *list,
 		if (option == OPTION_LISTEN)
 			err = add_listen(spec, text, failure);
 		else
-			err = add_instance(spec, option == OPTION_BLUE ? BGS_BLUE : BGS_GREEN,
-					   text, failure);
+			err = add_instance(spec, option == OPTION_BLUE ? BGS_BLUE : BGS_GREEN, text,
+					   failure);
 	}
 	return err;
 }
@@ -102,8 +108,8 @@ static int parse_add(struct command_context *context, int argc, char **argv,
 			err = add_addresses(spec, option, optarg, failure);
 			break;
 		case OPTION_AFFINITY:
-			err = choose(&spec->flags.by_connection, "affinity", "client",
-				     "connection", failure);
+			err = choose(&spec->flags.by_connection, "affinity", "client", "connection",
+				     failure);
 			break;
 		case OPTION_EMPTY:
 			err = choose(&spec->flags.pass_when_empty, "on-empty", "refuse", "pass",
@@ -121,10 +127,10 @@ static int parse_add(struct command_context *context, int argc, char **argv,
 
 static int check_complete(struct command_context *context, const struct service_spec *spec)
 {
-	const char *missing = !spec->listen_count	    ? "--listen" :
-			      !spec->colors[BGS_BLUE].count  ? "--blue" :
-			      !spec->colors[BGS_GREEN].count ? "--green" :
-							       NULL;
+	const char *missing = !spec->listen_count	       ? "--listen"
+			      : !spec->colors[BGS_BLUE].count  ? "--blue"
+			      : !spec->colors[BGS_GREEN].count ? "--green"
+							       : NULL;
 
 	if (!missing)
 		return 0;
@@ -150,7 +156,7 @@ static int add(struct command_context *context, int argc, char **argv)
 	if (!spec)
 		return failure_set(&context->failure, EXIT_SYSTEM, "free some", "out of memory");
 	spec->flags.failover = 1;
-	if (parse_add(context, argc, argv, spec) || command_operands(context, argc, 2, 2))
+	if (parse_add(context, argc, argv, spec) || command_operands(context, argc, argv, 2, 2))
 		goto out;
 	if (service_name_check(argv[optind + 1], &context->failure))
 		goto out;
@@ -177,7 +183,7 @@ static int rm(struct command_context *context, int argc, char **argv)
 	__u32 slot;
 
 	if (command_option(context, argc, argv, NULL) != -1 ||
-	    command_operands(context, argc, 2, 2) ||
+	    command_operands(context, argc, argv, 2, 2) ||
 	    command_open(context, COMMAND_CHANGES, "service rm") ||
 	    services_repair(&context->datapath, &context->failure) ||
 	    service_find(&context->datapath, argv[optind + 1], &slot, &service,
@@ -218,7 +224,8 @@ static int ls(struct command_context *context, int argc, char **argv)
 	int count;
 
 	if (command_option(context, argc, argv, NULL) != -1 ||
-	    command_operands(context, argc, 1, 1) || command_open(context, COMMAND_READS, NULL))
+	    command_operands(context, argc, argv, 1, 1) ||
+	    command_open(context, COMMAND_READS, NULL))
 		return -1;
 	if (context->json) {
 		struct status status;
@@ -249,7 +256,7 @@ int cmd_service(struct command_context *context, int argc, char **argv)
 	if (!strcmp(verb, "ls"))
 		return ls(context, argc, argv);
 	return failure_set(&context->failure, EXIT_USAGE, "see 'bgswitch help service'",
-			   *verb ? "service: '%s' is not add, rm or ls" :
-				   "service: expected add, rm or ls%s",
+			   *verb ? "service: '%s' is not add, rm or ls"
+				 : "service: expected add, rm or ls%s",
 			   verb);
 }

@@ -45,14 +45,13 @@ static int parse(struct command_context *context, int argc, char **argv, struct 
 }
 
 /* A color without a listener cannot serve: connections would fail over or be refused. */
-static int check_target(struct command_context *context, const struct request *request,
-			__u32 slot, const struct bgs_service *service)
+static int check_target(struct command_context *context, const struct request *request, __u32 slot,
+			const struct bgs_service *service)
 {
 	const char *color = color_name(request->color);
 
-	if (request->force ||
-	    color_listening(&context->datapath, slot, service->enabled[request->color],
-			    request->color))
+	if (request->force || color_listening(&context->datapath, slot,
+					      service->enabled[request->color], request->color))
 		return 0;
 	return failure_set(&context->failure, EXIT_REFUSED,
 			   "start it and see 'bgswitch status', or add --force",
@@ -66,11 +65,10 @@ static void report(const struct command_context *context, const struct bgs_servi
 	const char *from = color_name(service->route.active), *to = color_name(request->color);
 
 	if (context->json)
-		command_print_json(context,
-				   json_pack("{s:s, s:s, s:s, s:b, s:b}", "service",
-					     service->name, "from", from, "to", to, "changed",
-					     changed && !request->dry_run, "dry_run",
-					     request->dry_run));
+		command_print_json(context, json_pack("{s:s, s:s, s:s, s:b, s:b}", "service",
+						      service->name, "from", from, "to", to,
+						      "changed", changed && !request->dry_run,
+						      "dry_run", request->dry_run));
 	if (!changed)
 		message_info("%s: %s is active already", service->name, to);
 	else
@@ -88,8 +86,7 @@ int cmd_set(struct command_context *context, int argc, char **argv)
 
 	if (parse(context, argc, argv, &request) ||
 	    command_open(context, request.dry_run ? COMMAND_READS : COMMAND_CHANGES, "set") ||
-	    service_find(&context->datapath, request.service, &slot, &service,
-			 &context->failure) ||
+	    service_find(&context->datapath, request.service, &slot, &service, &context->failure) ||
 	    check_target(context, &request, slot, &service))
 		return -1;
 	route = (struct bgs_route){ .active = request.color, .flips = service.route.flips + 1 };

@@ -20,7 +20,9 @@ static int parse(const char *text, unsigned int *basis_points, struct failure *f
 	char *end;
 	double percent = strtod(text, &end);
 
-	if (!isdigit((unsigned char)*text) || (*end && strcmp(end, "%")) || percent > 100)
+	/* strtod() reads more than people write: exponents, hexadecimal, infinity. */
+	if (strspn(text, "0123456789.") != (size_t)(end - text) || end == text ||
+	    (*end && strcmp(end, "%")) || percent > 100)
 		return failure_set(failure, EXIT_USAGE, "use a number from 0 to 100",
 				   "'%s' is not a percentage", text);
 	*basis_points = lround(percent * 100);
@@ -46,10 +48,9 @@ int cmd_split(struct command_context *context, int argc, char **argv)
 	if (service_flip(&context->datapath, slot, service.route, &context->failure))
 		return -1;
 	if (context->json)
-		command_print_json(context,
-				   json_pack("{s:s, s:s, s:i}", "service", service.name, "standby",
-					     color_name(!service.route.active), "split",
-					     (int)split));
+		command_print_json(context, json_pack("{s:s, s:s, s:i}", "service", service.name,
+						      "standby", color_name(!service.route.active),
+						      "split", (int)split));
 	message_info("%s: %s of new connections go to %s", service.name,
 		     percent_format(share, split), color_name(!service.route.active));
 	return 0;

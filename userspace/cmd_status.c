@@ -70,7 +70,8 @@ int cmd_status(struct command_context *context, int argc, char **argv)
 			return -1;
 		again = true;
 	}
-	if (command_operands(context, argc, 0, 0) || command_begin(context, COMMAND_READS, NULL))
+	if (command_operands(context, argc, argv, 0, 0) ||
+	    command_begin(context, COMMAND_READS, NULL))
 		return -1;
 	return again ? watch(context) : show(context);
 }

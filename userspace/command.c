@@ -76,15 +76,26 @@ static size_t append_options(struct option *all, size_t count, const struct opti
 	return count;
 }
 
-int command_option(struct command_context *context, int argc, char **argv,
-		   const struct option *own)
+/* The short form of options whose value is a character; none takes an argument. */
+static void short_options(char *letters, const char *mode, const struct option *options)
+{
+	letters = stpcpy(letters, mode);
+	for (; options->name; options++) {
+		if (options->val >= ' ' && options->val <= '~')
+			*letters++ = (char)options->val;
+	}
+	*letters = '\0';
+}
+
+int command_option(struct command_context *context, int argc, char **argv, const struct option *own)
 {
 	struct option all[MAX_OPTIONS];
-	/* Before the command is known, stop at its name; after that, take options anywhere. */
-	const char *letters = context->command ? ":jpqvwnh" : "+:jpqvh";
+	char letters[MAX_OPTIONS + 4];
 	int option;
 
 	append_options(all, append_options(all, 0, global_options), own);
+	/* Before the command is known, stop at its name; after that, take options anywhere. */
+	short_options(letters, context->command ? ":" : "+:", all);
 	opterr = 0;
 	do {
 		option = getopt_long(argc, argv, letters, all, NULL);
@@ -98,7 +109,7 @@ int command_option(struct command_context *context, int argc, char **argv,
 	return option == ':' ? '?' : option;
 }
 
-int command_operands(struct command_context *context, int argc, int least, int most)
+int command_operands(struct command_context *context, int argc, char **argv, int least, int most)
 {
 	int count = argc - optind;
 
@@ -108,8 +119,8 @@ int command_operands(struct command_context *context, int argc, int least, int m
 				   context->command->arguments);
 	if (count > most)
 		return failure_set(&context->failure, EXIT_USAGE, next_help(context),
-				   "%s: too many arguments; expected %s", context->command->name,
-				   context->command->arguments);
+				   "%s: '%s' is one argument too many", context->command->name,
+				   argv[argc - 1]);
 	return 0;
 }
 
@@ -138,8 +149,7 @@ int command_begin(struct command_context *context, enum command_access access,
 	return context->lock < 0 ? -1 : 0;
 }
 
-int command_open(struct command_context *context, enum command_access access,
-		 const char *operation)
+int command_open(struct command_context *context, enum command_access access, const char *operation)
 {
 	if (command_begin(context, access, operation))
 		return -1;
@@ -158,7 +168,7 @@ int command_split_operands(struct command_context *context, int argc, char **arg
 			   const char **service)
 {
 	*value = *service = NULL;
-	if (command_operands(context, argc, 1, 2))
+	if (command_operands(context, argc, argv, 1, 2))
 		return -1;
 	for (int i = optind; i < argc; i++) {
 		if (!*value && is_value(argv[i]))

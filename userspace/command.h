@@ -44,7 +44,7 @@ int command_option(struct command_context *context, int argc, char **argv,
 		   const struct option *own);
 
 /* Fails with usage unless there are `least` to `most` operands left. */
-int command_operands(struct command_context *context, int argc, int least, int most);
+int command_operands(struct command_context *context, int argc, char **argv, int least, int most);
 
 enum command_access { COMMAND_READS, COMMAND_CHANGES };
 

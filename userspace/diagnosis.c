@@ -120,9 +120,8 @@ void diagnose_listeners(struct warnings *warnings, const struct datapath *datapa
 		const struct listener *listener = &listeners[i];
 		__u32 number = listener->report.number;
 		bool conflict = listener->report.kind == BGS_REPORT_CONFLICT;
-		const struct service *service =
-			find_slot(services, service_count,
-				  conflict ? number : BGS_INSTANCE_SLOT(number));
+		const struct service *service = find_slot(
+			services, service_count, conflict ? number : BGS_INSTANCE_SLOT(number));
 
 		if (!service)
 			continue;
@@ -131,7 +130,8 @@ void diagnose_listeners(struct warnings *warnings, const struct datapath *datapa
 		else if (listener->report.kind == BGS_REPORT_BACKEND)
 			diagnose_backend(warnings, service, listener);
 		else if (!instance_is_listening(datapath, number))
-			/* Other namespaces are full of the same ports; only a missing one matters. */
+			/* Other namespaces are full of the same ports; only a missing one matters.
+			 */
 			diagnose_foreign(warnings, service, listener);
 	}
 }

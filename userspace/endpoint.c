@@ -65,8 +65,8 @@ int endpoint_parse(struct endpoint *endpoint, const char *text, const char *opti
 
 	*endpoint = (struct endpoint){ .key.protocol = IPPROTO_TCP };
 	if (!parse_port(port_text, &port))
-		return failure_set(failure, EXIT_USAGE, NEXT, "%s %s: '%s' is not a port (1..65535)",
-				   option, text, port_text);
+		return failure_set(failure, EXIT_USAGE, NEXT,
+				   "%s %s: '%s' is not a port (1..65535)", option, text, port_text);
 	if (!port)
 		return failure_set(failure, EXIT_USAGE, "choose a port from 1 to 65535",
 				   "%s %s: port 0 names no port", option, text);

@@ -52,8 +52,7 @@ static int busy(int fd, struct failure *failure)
 			   "another operation is in progress: %s", *holder ? holder : "unnamed");
 }
 
-int lock_take(const char *run_dir, const char *name, const char *operation,
-	      struct failure *failure)
+int lock_take(const char *run_dir, const char *name, const char *operation, struct failure *failure)
 {
 	int dir = open_run_dir(run_dir, failure);
 	char path[PATH_MAX];

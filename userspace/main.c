@@ -17,8 +17,8 @@ static const struct command commands[] = {
 	  true },
 	{ "service", "add NAME --listen A... --blue A... --green A... | rm NAME | ls",
 	  "declare services", cmd_service, true },
-	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [-n]",
-	  "send new connections to this color", cmd_set, true },
+	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [-n]", "send new connections to this color",
+	  cmd_set, true },
 	{ "split", "[SERVICE] PERCENT", "share of new connections that standby gets", cmd_split,
 	  true },
 	{ "preview", "add CIDR... COLOR [SERVICE] | rm CIDR... [SERVICE] | ls [SERVICE]",
@@ -63,12 +63,17 @@ static void print_help(void)
 	     "  3 refused and nothing changed, 7 another operation is in progress");
 }
 
+static void print_command(const struct command *command)
+{
+	printf("Usage: bgswitch %s %s\n\n%s\n", command->name, command->arguments, command->help);
+}
+
 int cmd_help(struct command_context *context, int argc, char **argv)
 {
 	const struct command *command;
 
-	while (command_option(context, argc, argv, NULL) == 'h')
-		;
+	if (command_option(context, argc, argv, NULL) != -1)
+		return -1;
 	if (optind >= argc) {
 		print_help();
 		return 0;
@@ -77,7 +82,7 @@ int cmd_help(struct command_context *context, int argc, char **argv)
 	if (!command)
 		return failure_set(&context->failure, EXIT_USAGE, "see 'bgswitch help'",
 				   "unknown command '%s'", argv[optind]);
-	printf("Usage: bgswitch %s %s\n\n%s\n", command->name, command->arguments, command->help);
+	print_command(command);
 	return 0;
 }
 
@@ -89,26 +94,21 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, args);
 }
 
-static int parse_globals(struct command_context *context, int argc, char **argv)
+static bool asks_for_help(int argc, char **argv)
 {
-	int option;
-
-	while ((option = command_option(context, argc, argv, NULL)) != -1) {
-		if (option != 'h')
-			return -1;
-		context->command = find_command("help");
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help"))
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-static int run(struct command_context *context, int argc, char **argv)
+static int find(struct command_context *context, int argc, char **argv)
 {
 	const char *name = "status";
 
-	if (parse_globals(context, argc, argv))
+	if (command_option(context, argc, argv, NULL) != -1)
 		return -1;
-	if (context->command) /* -h */
-		return cmd_help(context, 0, argv);
 	if (optind < argc)
 		name = argv[optind];
 	context->command = find_command(name);
@@ -118,6 +118,19 @@ static int run(struct command_context *context, int argc, char **argv)
 	if (context->command->needs_root && geteuid())
 		return failure_set(&context->failure, EXIT_SYSTEM, "run it with sudo",
 				   "'bgswitch %s' needs root", name);
+	return 0;
+}
+
+static int run(struct command_context *context, int argc, char **argv)
+{
+	if (asks_for_help(argc, argv)) {
+		const struct command *command = find_command(argv[1]);
+
+		command ? print_command(command) : print_help();
+		return 0;
+	}
+	if (find(context, argc, argv))
+		return -1;
 	if (optind < argc) {
 		argc -= optind;
 		argv += optind;

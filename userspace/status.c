@@ -35,8 +35,8 @@ static bool all_listening(const struct status *status)
 /* Interfaces are found by index; one that is gone steers nothing. */
 static void diagnose_interfaces(struct status *status)
 {
-	for (size_t i = 0; i < status->interface_count; i++) {
-		const struct interface *interface = &status->interfaces[i];
+	for (size_t i = 0; i < status->interfaces.count; i++) {
+		const struct interface *interface = &status->interfaces.items[i];
 		struct interface now;
 		struct failure unused;
 
@@ -67,7 +67,7 @@ int status_read(struct status *status, const struct datapath *datapath, struct f
 		warnings_add(&status->warnings, "nothing is steered: the last attach or detach was "
 						"cut short; run it again");
 	} else {
-		status->interface_count = interfaces_list(datapath, status->interfaces);
+		interfaces_list(datapath, &status->interfaces);
 		diagnose_interfaces(status);
 	}
 	/* First, so that a listener nobody registered yet counts below. */
@@ -124,6 +124,14 @@ const struct listener *status_listener(const struct status *status, __u32 number
 	return NULL;
 }
 
+bool status_is_listening(const struct status *status, __u32 number)
+{
+	/* A listener that called shutdown() may still be in the map; the walk leaves it out. */
+	return datapath_missing_adoption(status->datapath)
+		       ? instance_is_listening(status->datapath, number)
+		       : status_listener(status, number) != NULL;
+}
+
 const char *status_role(const struct service *service, enum bgs_color color)
 {
 	return service->route.active == color ? "active" : "standby";
@@ -140,7 +148,7 @@ static json_t *instance_json(const struct status *status, __u32 number,
 			     const struct endpoint *endpoint)
 {
 	const struct listener *listener = status_listener(status, number);
-	bool listening = instance_is_listening(status->datapath, number);
+	bool listening = status_is_listening(status, number);
 	char text[ENDPOINT_TEXT];
 
 	/* Checks come with the agent; until then health is unknown and nothing was checked. */
@@ -160,10 +168,9 @@ static json_t *color_json(const struct status *status, const struct service *ser
 	json_t *instances = json_array();
 
 	for (size_t place = 0; place < spec->count; place++)
-		json_array_append_new(instances,
-				      instance_json(status,
-						    BGS_INSTANCE(service->slot, color, place),
-						    &spec->instances[place]));
+		json_array_append_new(
+			instances, instance_json(status, BGS_INSTANCE(service->slot, color, place),
+						 &spec->instances[place]));
 	/* Connections are not counted yet, and what is not counted is not claimed to be safe. */
 	return json_pack("{s:s, s:s, s:n, s:{s:n, s:n, s:n, s:n}, s:I, s:o}", "role",
 			 status_role(service, color), "health", "unknown", "safe_to_stop",
@@ -181,25 +188,23 @@ static json_t *service_json(const struct status *status, const struct service *s
 
 	service_counters(status->datapath, service->slot, &counters);
 	for (size_t i = 0; i < service->spec.listen_count; i++)
-		json_array_append_new(listen,
-				      json_string(endpoint_format(text, &service->spec.listen[i],
-								  false)));
+		json_array_append_new(listen, json_string(endpoint_format(
+						      text, &service->spec.listen[i], false)));
 	for (enum bgs_color color = 0; color < BGS_COLORS; color++)
 		json_object_set_new(colors, color_name(color),
 				    color_json(status, service, color, &counters));
-	return json_pack(
-		"{s:s, s:o, s:s, s:s, s:{s:i, s:i}, s:{s:b, s:s, s:s}, "
-		"s:{s:I, s:I, s:I, s:I, s:I}, s:o}",
-		"name", service->spec.name, "listen", listen, "state", "steady", "active",
-		color_name(service->route.active), "split", "blue",
-		(int)status_share(service, BGS_BLUE), "green",
-		(int)status_share(service, BGS_GREEN), "settings", "failover", flags->failover,
-		"on_empty", flags->pass_when_empty ? "pass" : "refuse", "affinity",
-		flags->by_connection ? "connection" : "client", "counters", "failover_total",
-		(json_int_t)counters.failover, "refused_total", (json_int_t)counters.refused,
-		"passed_total", (json_int_t)counters.passed, "errors_total",
-		(json_int_t)counters.errors, "previewed_total", (json_int_t)counters.previewed,
-		"colors", colors);
+	return json_pack("{s:s, s:o, s:s, s:s, s:{s:i, s:i}, s:{s:b, s:s, s:s}, "
+			 "s:{s:I, s:I, s:I, s:I, s:I}, s:o}",
+			 "name", service->spec.name, "listen", listen, "state", "steady", "active",
+			 color_name(service->route.active), "split", "blue",
+			 (int)status_share(service, BGS_BLUE), "green",
+			 (int)status_share(service, BGS_GREEN), "settings", "failover",
+			 flags->failover, "on_empty", flags->pass_when_empty ? "pass" : "refuse",
+			 "affinity", flags->by_connection ? "connection" : "client", "counters",
+			 "failover_total", (json_int_t)counters.failover, "refused_total",
+			 (json_int_t)counters.refused, "passed_total", (json_int_t)counters.passed,
+			 "errors_total", (json_int_t)counters.errors, "previewed_total",
+			 (json_int_t)counters.previewed, "colors", colors);
 }
 
 json_t *status_services_json(const struct status *status)
@@ -215,14 +220,15 @@ json_t *status_json(const struct status *status)
 {
 	json_t *attached = json_array(), *warnings = json_array();
 
-	for (size_t i = 0; i < status->interface_count; i++)
-		json_array_append_new(attached, json_pack("{s:s, s:i}", "ifname",
-							  status->interfaces[i].name, "ifindex",
-							  (int)status->interfaces[i].index));
+	for (size_t i = 0; i < status->interfaces.count; i++)
+		json_array_append_new(attached,
+				      json_pack("{s:s, s:i}", "ifname",
+						status->interfaces.items[i].name, "ifindex",
+						(int)status->interfaces.items[i].index));
 	for (size_t i = 0; i < status->warnings.count; i++)
 		json_array_append_new(warnings, json_string(status->warnings.texts[i]));
 	return json_pack("{s:i, s:s, s:s, s:{s:b, s:n}, s:o, s:o, s:o}", "schema", 1, "version",
-			 BGSWITCH_VERSION, "pin_dir", status->pin_dir, "agent", "running", 0,
-			 "pid", "attached", attached, "services", status_services_json(status),
-			 "warnings", warnings);
+			 BGSWITCH_VERSION, "pin_dir", status->pin_dir, "agent", "running", 0, "pid",
+			 "attached", attached, "services", status_services_json(status), "warnings",
+			 warnings);
 }

@@ -13,8 +13,7 @@
 struct status {
 	const struct datapath *datapath; /* NULL: nothing is pinned */
 	const char *pin_dir;
-	struct interface interfaces[BGS_MAX_INTERFACES];
-	size_t interface_count; /* 0 if nothing is steered */
+	struct interface_list interfaces; /* empty if nothing is steered */
 	struct service *services;
 	size_t service_count;
 	struct listener *listeners; /* sorted by instance number */
@@ -28,6 +27,9 @@ void status_free(struct status *status);
 
 /* The registered listener of an instance, or NULL. */
 const struct listener *status_listener(const struct status *status, __u32 number);
+
+/* Can this instance take connections? Where listeners cannot be walked: is one in the map? */
+bool status_is_listening(const struct status *status, __u32 number);
 
 /* "active" or "standby" */
 const char *status_role(const struct service *service, enum bgs_color color);

@@ -18,8 +18,7 @@ static const char *const headings[COLUMNS] = { "SERVICE", "COLOR",    "ROLE",	  
 const char *percent_format(char text[16], unsigned int basis_points)
 {
 	if (basis_points % 100)
-		snprintf(text, 16, "%u.%0*u%%", basis_points / 100,
-			 basis_points % 10 ? 2 : 1,
+		snprintf(text, 16, "%u.%0*u%%", basis_points / 100, basis_points % 10 ? 2 : 1,
 			 basis_points % 10 ? basis_points % 100 : basis_points % 100 / 10);
 	else
 		snprintf(text, 16, "%u%%", basis_points / 100);
@@ -49,8 +48,7 @@ static void add_instance(const struct status *status, struct libscols_line *line
 
 	scols_line_set_data(line, INSTANCE,
 			    endpoint_format(text, &endpoint->key, endpoint->any_family));
-	scols_line_set_data(line, LISTENING,
-			    instance_is_listening(status->datapath, number) ? "yes" : "no");
+	scols_line_set_data(line, LISTENING, status_is_listening(status, number) ? "yes" : "no");
 	if (!listener || !listener->pid)
 		return;
 	snprintf(process, sizeof(process), "%s %d", listener->comm, (int)listener->pid);
@@ -92,13 +90,13 @@ static void add_color(const struct status *status, struct libscols_table *table,
 static void print_heading(const struct status *status)
 {
 	printf("bgswitch " BGSWITCH_VERSION ", ");
-	if (!status->interface_count) {
+	if (!status->interfaces.count) {
 		puts("not attached (see 'bgswitch help attach')");
 		return;
 	}
 	fputs("attached to", stdout);
-	for (size_t i = 0; i < status->interface_count; i++)
-		printf(" %s", status->interfaces[i].name);
+	for (size_t i = 0; i < status->interfaces.count; i++)
+		printf(" %s", status->interfaces.items[i].name);
 	puts("");
 }
 

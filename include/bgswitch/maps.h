@@ -199,7 +199,7 @@ struct bgs_flip {
 #define BGS_INSTANCE_SLOT(number) ((number) >> (BGS_COLOR_BITS + BGS_INSTANCE_BITS))
 #define BGS_INSTANCE_COLOR(number) ((number) >> BGS_INSTANCE_BITS & (BGS_COLORS - 1))
 #define BGS_INSTANCE_PLACE(number) ((number) & (BGS_MAX_INSTANCES - 1))
-#define BGS_SOCKET(number, family) ((number) * BGS_FAMILIES + (family))
+#define BGS_SOCKET(number, family) ((number)*BGS_FAMILIES + (family))
 
 _Static_assert(BGS_COLORS == 1 << BGS_COLOR_BITS, "colors fill their bits");
 _Static_assert(BGS_MAX_INSTANCES == 1 << BGS_INSTANCE_BITS, "instances fill their bits");

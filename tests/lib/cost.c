@@ -76,13 +76,12 @@ struct measured {
 static void measure(struct cost *cost, int round, const struct measured *measured,
 		    unsigned int repeat)
 {
-	struct lookup_result result = fixture_lookup(measured->program, "10.1.2.3:50000",
-						     measured->local, 1);
+	struct lookup_result result =
+		fixture_lookup(measured->program, "10.1.2.3:50000", measured->local, 1);
 
 	if (result.verdict != SK_PASS || !result.cookie == measured->expects_socket)
 		errx(99, "%s: wrong answer (verdict %d)", cost->name, result.verdict);
-	result = fixture_lookup(measured->program, "10.1.2.3:50000", measured->local,
-				repeat);
+	result = fixture_lookup(measured->program, "10.1.2.3:50000", measured->local, repeat);
 	cost->nanoseconds[round] = result.nanoseconds;
 }
 

@@ -183,7 +183,8 @@ struct lookup_result fixture_lookup(int program, const char *client, const char 
 		memcpy(context.local_ip6, target.key.address, sizeof(context.local_ip6));
 	}
 	CHECK(!bpf_prog_test_run_opts(program, &run), "BPF_PROG_TEST_RUN");
-	return (struct lookup_result){ .verdict = (int)run.retval, .cookie = context.cookie,
+	return (struct lookup_result){ .verdict = (int)run.retval,
+				       .cookie = context.cookie,
 				       .nanoseconds = run.duration };
 }
 

@@ -108,16 +108,18 @@ int datapath_remove(const struct place *place, struct failure *failure)
 
 const char *datapath_missing_registration(const struct datapath *datapath)
 {
-	return datapath->fds[PIN_REGISTER] >= 0 ?
-		       NULL :
-		       "new listeners are not registered by themselves (needs a cgroup v2 mount and "
-		       "Linux 5.15); run 'bgswitch attach' again after a server starts";
+	return datapath->fds[PIN_REGISTER] >= 0
+		       ? NULL
+		       : "new listeners are not registered by themselves (needs a cgroup v2 mount "
+			 "and "
+			 "Linux 5.15); run 'bgswitch attach' again after a server starts";
 }
 
 const char *datapath_missing_adoption(const struct datapath *datapath)
 {
-	return datapath->fds[PIN_ADOPT] >= 0 ?
-		       NULL :
-		       "listeners that are open already cannot be adopted (needs a kernel with BTF "
-		       "and iter/tcp); restart the servers after 'bgswitch attach'";
+	return datapath->fds[PIN_ADOPT] >= 0
+		       ? NULL
+		       : "listeners that are open already cannot be adopted (needs a kernel with "
+			 "BTF "
+			 "and iter/tcp); restart the servers after 'bgswitch attach'";
 }

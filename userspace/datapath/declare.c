@@ -220,8 +220,8 @@ static int check_spec(const struct datapath *datapath, const struct service_spec
 		return -1;
 	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
 		for (size_t i = 0; i < spec->colors[color].count; i++) {
-			if (check_instance(datapath, spec, &spec->colors[color].instances[i],
-					   color, failure))
+			if (check_instance(datapath, spec, &spec->colors[color].instances[i], color,
+					   failure))
 				return -1;
 		}
 	}
@@ -237,8 +237,7 @@ static int free_slot(const struct datapath *datapath, __u32 *slot, struct failur
 			return 0;
 	}
 	return failure_set(failure, EXIT_USAGE, "remove one first",
-			   "there are %d services already, and no room for more",
-			   BGS_MAX_SERVICES);
+			   "there are %d services already, and no room for more", BGS_MAX_SERVICES);
 }
 
 /* Keeps `ports` in step with `listen`, in which `key` was just added or is to be removed. */
@@ -305,8 +304,7 @@ int service_add(const struct datapath *datapath, const struct service_spec *spec
 		err = write_service(datapath, slot, spec);
 	if (err) {
 		services_repair(datapath, &unused);
-		return failure_errno(failure, -err, NEXT_ROOT, "cannot add service %s",
-				     spec->name);
+		return failure_errno(failure, -err, NEXT_ROOT, "cannot add service %s", spec->name);
 	}
 	mark_changing(datapath, false);
 	return 0;
@@ -389,9 +387,9 @@ static int repair_backend(const void *key, const void *value, void *data)
 	const struct datapath *datapath = data;
 	const __u32 *number = value;
 
-	return exists(datapath, BGS_INSTANCE_SLOT(*number)) ?
-		       0 :
-		       map_delete(datapath->fds[PIN_BACKENDS], key);
+	return exists(datapath, BGS_INSTANCE_SLOT(*number))
+		       ? 0
+		       : map_delete(datapath->fds[PIN_BACKENDS], key);
 }
 
 /* A port whose first specific instance went away gets another one. */
@@ -438,6 +436,6 @@ int services_repair(const struct datapath *datapath, struct failure *failure)
 		err = previews_repair(datapath);
 	if (!err)
 		err = mark_changing(datapath, false);
-	return err ? failure_errno(failure, -err, NEXT_ROOT, "cannot clear away a removed service") :
-		     0;
+	return err ? failure_errno(failure, -err, NEXT_ROOT, "cannot clear away a removed service")
+		   : 0;
 }

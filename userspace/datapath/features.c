@@ -11,12 +11,22 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define MOV_IMM(reg, value)                                                                        \
-	{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (value) }
+	{                                                                                          \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (value)              \
+	}
 #define LOAD_CTX(reg, offset)                                                                      \
-	{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (reg), .src_reg = BPF_REG_1,               \
-	  .off = (offset) }
-#define CALL(helper) { .code = BPF_JMP | BPF_CALL, .imm = (helper) }
-#define EXIT { .code = BPF_JMP | BPF_EXIT }
+	{                                                                                          \
+		.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (reg), .src_reg = BPF_REG_1,         \
+		.off = (offset)                                                                    \
+	}
+#define CALL(helper)                                                                               \
+	{                                                                                          \
+		.code = BPF_JMP | BPF_CALL, .imm = (helper)                                        \
+	}
+#define EXIT                                                                                       \
+	{                                                                                          \
+		.code = BPF_JMP | BPF_EXIT                                                         \
+	}
 
 static bool loads(enum bpf_prog_type type, enum bpf_attach_type attach, __u32 flags,
 		  const struct bpf_insn *program, size_t length)
@@ -53,8 +63,7 @@ bool feature_sockops_netns(void)
 	static const struct bpf_insn program[] = { CALL(BPF_FUNC_get_netns_cookie),
 						   MOV_IMM(BPF_REG_0, 1), EXIT };
 
-	return loads(BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS, 0, program,
-		     ARRAY_SIZE(program));
+	return loads(BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS, 0, program, ARRAY_SIZE(program));
 }
 
 bool feature_syscall_program(void)

@@ -16,8 +16,7 @@ int interface_find(struct interface *interface, const char *name, struct failure
 	memset(interface, 0, sizeof(*interface));
 	if (strlen(name) >= sizeof(interface->name))
 		return failure_set(failure, EXIT_USAGE, "see 'ip link'",
-				   "interface name '%s' is too long (15 characters at most)",
-				   name);
+				   "interface name '%s' is too long (15 characters at most)", name);
 	strcpy(interface->name, name);
 	if (!strcmp(name, ALL))
 		return 0;
@@ -47,32 +46,17 @@ static int mark(const struct datapath *datapath, __u32 index, bool attached)
 	return map_put(datapath->fds[PIN_SETTINGS], &zero, &settings);
 }
 
-int interfaces_add(const struct datapath *datapath, const struct interface *interface,
-		   struct failure *failure)
-{
-	struct bgs_interface value = {};
-	int err;
-
-	memcpy(value.name, interface->name, sizeof(value.name));
-	err = map_put(datapath->fds[PIN_INTERFACES], &interface->index, &value);
-	if (!err)
-		err = mark(datapath, interface->index, true);
-	if (err == -E2BIG)
-		return failure_set(failure, EXIT_USAGE, "use 'bgswitch attach all'",
-				   "more than %d interfaces", BGS_MAX_INTERFACES);
-	return err ? failure_errno(failure, -err, "run it as root", "cannot add interface %s",
-				   interface->name) :
-		     0;
-}
-
 static int collect(const void *key, const void *value, void *data)
 {
-	struct interface **end = data;
 	const struct bgs_interface *stored = value;
+	struct interface_list *list = data;
+	struct interface *interface;
 
-	memcpy(&(*end)->index, key, sizeof((*end)->index));
-	memcpy((*end)->name, stored->name, sizeof((*end)->name));
-	(*end)++;
+	if (list->count == BGS_MAX_INTERFACES)
+		return 0;
+	interface = &list->items[list->count++];
+	memcpy(&interface->index, key, sizeof(interface->index));
+	memcpy(interface->name, stored->name, sizeof(interface->name));
 	return 0;
 }
 
@@ -83,37 +67,73 @@ static int by_index(const void *left, const void *right)
 	return a->index < b->index ? -1 : a->index > b->index;
 }
 
-size_t interfaces_list(const struct datapath *datapath, struct interface *list)
+void interfaces_list(const struct datapath *datapath, struct interface_list *list)
 {
-	struct interface *end = list;
-
+	memset(list, 0, sizeof(*list));
 	map_each(datapath->fds[PIN_INTERFACES], sizeof(__u32), sizeof(struct bgs_interface),
-		 collect, &end);
-	qsort(list, end - list, sizeof(*list), by_index);
-	return end - list;
+		 collect, list);
+	qsort(list->items, list->count, sizeof(list->items[0]), by_index);
+}
+
+static void remove_entry(const struct datapath *datapath, __u32 index)
+{
+	mark(datapath, index, false);
+	map_delete(datapath->fds[PIN_INTERFACES], &index);
+}
+
+/* An interface that came back has another index; the old one means nothing any more. */
+static void remove_stale(const struct datapath *datapath, const struct interface *now)
+{
+	struct interface_list list;
+
+	interfaces_list(datapath, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct interface *old = &list.items[i];
+
+		if (!strcmp(old->name, now->name) && old->index != now->index)
+			remove_entry(datapath, old->index);
+	}
+}
+
+int interfaces_add(const struct datapath *datapath, const struct interface *interface,
+		   struct failure *failure)
+{
+	struct bgs_interface value = {};
+	int err;
+
+	remove_stale(datapath, interface);
+	memcpy(value.name, interface->name, sizeof(value.name));
+	err = map_put(datapath->fds[PIN_INTERFACES], &interface->index, &value);
+	if (!err)
+		err = mark(datapath, interface->index, true);
+	if (err == -E2BIG)
+		return failure_set(failure, EXIT_USAGE, "use 'bgswitch attach all'",
+				   "more than %d interfaces", BGS_MAX_INTERFACES);
+	return err ? failure_errno(failure, -err, "run it as root", "cannot add interface %s",
+				   interface->name)
+		   : 0;
 }
 
 /* By name, not by index: the interface may be gone, or back under another index. */
-static size_t each_named(const struct datapath *datapath, const char *name, bool remove)
+static bool find_named(const struct datapath *datapath, const char *name, __u32 *index)
 {
-	struct interface list[BGS_MAX_INTERFACES];
-	size_t count = interfaces_list(datapath, list), found = 0;
+	struct interface_list list;
 
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(list[i].name, name))
-			continue;
-		found++;
-		if (!remove)
-			continue;
-		mark(datapath, list[i].index, false);
-		map_delete(datapath->fds[PIN_INTERFACES], &list[i].index);
+	interfaces_list(datapath, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		if (!strcmp(list.items[i].name, name)) {
+			*index = list.items[i].index;
+			return true;
+		}
 	}
-	return found;
+	return false;
 }
 
 int interfaces_check(const struct datapath *datapath, const char *name, struct failure *failure)
 {
-	if (each_named(datapath, name, false))
+	__u32 unused;
+
+	if (find_named(datapath, name, &unused))
 		return 0;
 	return failure_set(failure, EXIT_USAGE, "see 'bgswitch status' for those that are",
 			   "'%s' is not attached", name);
@@ -121,5 +141,8 @@ int interfaces_check(const struct datapath *datapath, const char *name, struct f
 
 void interfaces_remove(const struct datapath *datapath, const char *name)
 {
-	each_named(datapath, name, true);
+	__u32 index;
+
+	if (find_named(datapath, name, &index))
+		remove_entry(datapath, index);
 }

@@ -13,6 +13,11 @@ struct interface {
 	char name[BGS_IFNAME_SIZE];
 };
 
+struct interface_list {
+	struct interface items[BGS_MAX_INTERFACES];
+	size_t count;
+};
+
 /* Finds the interface in this namespace; "all" is index 0. */
 int interface_find(struct interface *interface, const char *name, struct failure *failure);
 
@@ -23,7 +28,7 @@ int interfaces_add(const struct datapath *datapath, const struct interface *inte
 int interfaces_check(const struct datapath *datapath, const char *name, struct failure *failure);
 void interfaces_remove(const struct datapath *datapath, const char *name);
 
-/* Fills `list` (room for BGS_MAX_INTERFACES) by index; returns how many. */
-size_t interfaces_list(const struct datapath *datapath, struct interface *list);
+/* Reads those that are attached into `list`, by index. */
+void interfaces_list(const struct datapath *datapath, struct interface_list *list);
 
 #endif

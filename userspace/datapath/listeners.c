@@ -102,8 +102,8 @@ static int name_processes(struct scan *scan)
 	return 0;
 }
 
-ssize_t listeners_scan(const struct datapath *datapath, bool elsewhere,
-		       struct listener **listeners, struct failure *failure)
+ssize_t listeners_scan(const struct datapath *datapath, bool elsewhere, struct listener **listeners,
+		       struct failure *failure)
 {
 	struct scan scan = {};
 	int err;

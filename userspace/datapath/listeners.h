@@ -21,7 +21,7 @@ struct listener {
  * looks into the network namespaces of other processes as well, to name
  * listeners that cannot serve from there.
  */
-ssize_t listeners_scan(const struct datapath *datapath, bool elsewhere,
-		       struct listener **listeners, struct failure *failure);
+ssize_t listeners_scan(const struct datapath *datapath, bool elsewhere, struct listener **listeners,
+		       struct failure *failure);
 
 #endif

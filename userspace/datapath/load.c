@@ -105,8 +105,8 @@ static int init_settings(const struct bgswitch_bpf *skeleton, struct failure *fa
 	};
 	__u32 zero = 0;
 
-	if (bpf_map_update_elem(bpf_map__fd(skeleton_map(skeleton, PIN_SETTINGS)), &zero,
-				&settings, BPF_ANY))
+	if (bpf_map_update_elem(bpf_map__fd(skeleton_map(skeleton, PIN_SETTINGS)), &zero, &settings,
+				BPF_ANY))
 		return failure_errno(failure, errno, NEXT_LOAD, "cannot write the settings map");
 	return 0;
 }
@@ -127,7 +127,7 @@ int datapath_create(struct datapath *datapath, struct failure *failure)
 	skeleton = open_skeleton(failure);
 	if (!skeleton)
 		return -1;
-	bpf_object__for_each_program(program, skeleton->obj)
+	bpf_object__for_each_program (program, skeleton->obj)
 		autoload(program, false); /* maps only */
 	err = bgswitch_bpf__load(skeleton);
 	if (err) {
@@ -173,8 +173,8 @@ static int attach(struct datapath *datapath, enum pin pin, const struct bpf_prog
 				     bpf_program__name(program));
 	err = pin_put(dir, pin, link);
 	return err ? failure_errno(failure, -err, "remount it writable", "cannot pin %s/%s", dir,
-				   pin_name(pin)) :
-		     0;
+				   pin_name(pin))
+		   : 0;
 }
 
 /* Replaces a pin that nothing is attached through, in one step. */
@@ -267,8 +267,8 @@ int datapath_load(struct datapath *datapath, bool all, struct failure *failure)
 	autoload(skeleton->progs.register_listeners,
 		 *datapath->place->cgroup && feature_sockops_netns());
 	err = bgswitch_bpf__load(skeleton);
-	err = err ? failure_errno(failure, -err, NEXT_LOAD, "the kernel refused the programs") :
-		    attach_all(datapath, skeleton, failure);
+	err = err ? failure_errno(failure, -err, NEXT_LOAD, "the kernel refused the programs")
+		  : attach_all(datapath, skeleton, failure);
 out:
 	bgswitch_bpf__destroy(skeleton);
 	return err;

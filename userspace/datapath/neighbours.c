@@ -30,8 +30,7 @@ static void read_name(struct neighbour *neighbour)
 	close(fd);
 }
 
-size_t neighbours_find(const struct datapath *datapath,
-		       struct neighbour neighbours[MAX_NEIGHBOURS])
+size_t neighbours_find(const struct datapath *datapath, struct neighbour neighbours[MAX_NEIGHBOURS])
 {
 	int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	__u32 ids[MAX_NEIGHBOURS], flags, count = MAX_NEIGHBOURS;

@@ -14,15 +14,23 @@
 #define NEW_SUFFIX "~new"
 
 static const char *const names[PIN_COUNT] = {
-	[PIN_SETTINGS] = "settings",	    [PIN_INTERFACES] = "interfaces",
-	[PIN_LISTEN] = "listen",	    [PIN_PORTS] = "ports",
-	[PIN_SIBLINGS] = "siblings",	    [PIN_SERVICES] = "services",
-	[PIN_INSTANCES] = "instances",	    [PIN_BACKENDS] = "backends",
-	[PIN_SOCKETS] = "sockets",	    [PIN_ROTATION] = "rotation",
-	[PIN_COUNTERS] = "counters",	    [PIN_PREVIEW_V4] = "preview_v4",
+	[PIN_SETTINGS] = "settings",
+	[PIN_INTERFACES] = "interfaces",
+	[PIN_LISTEN] = "listen",
+	[PIN_PORTS] = "ports",
+	[PIN_SIBLINGS] = "siblings",
+	[PIN_SERVICES] = "services",
+	[PIN_INSTANCES] = "instances",
+	[PIN_BACKENDS] = "backends",
+	[PIN_SOCKETS] = "sockets",
+	[PIN_ROTATION] = "rotation",
+	[PIN_COUNTERS] = "counters",
+	[PIN_PREVIEW_V4] = "preview_v4",
 	[PIN_PREVIEW_V6] = "preview_v6",
-	[PIN_TAGS] = "tags",		    [PIN_FLIP] = "flip",
-	[PIN_ADOPT] = "adopt",		    [PIN_REGISTER] = "register_link",
+	[PIN_TAGS] = "tags",
+	[PIN_FLIP] = "flip",
+	[PIN_ADOPT] = "adopt",
+	[PIN_REGISTER] = "register_link",
 	[PIN_STEER] = "steer_link",
 };
 
@@ -115,8 +123,8 @@ int pins_check_foreign(const char *path, struct failure *failure)
 	int err = 0;
 
 	if (!dir)
-		return errno == ENOENT ? 0 :
-					 failure_errno(failure, errno, "run it as root",
+		return errno == ENOENT ? 0
+				       : failure_errno(failure, errno, "run it as root",
 						       "cannot read %s", path);
 	while (!err && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' || is_ours(entry->d_name))

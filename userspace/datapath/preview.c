@@ -109,8 +109,8 @@ static int put(const struct datapath *datapath, __u32 slot, const struct preview
 	return map_put(datapath->fds[place.pin], &place.key, &color);
 }
 
-static int check_room(const struct datapath *datapath, const struct preview *previews,
-		      size_t count, struct failure *failure)
+static int check_room(const struct datapath *datapath, const struct preview *previews, size_t count,
+		      struct failure *failure)
 {
 	struct walk walk = {};
 
@@ -137,8 +137,8 @@ int previews_add(const struct datapath *datapath, __u32 slot, const struct previ
 	if (!err)
 		err = set_has_preview(datapath, slot, true);
 	return err ? failure_errno(failure, -err, "see 'bgswitch preview ls' for what is there",
-				   "cannot add all networks") :
-		     0;
+				   "cannot add all networks")
+		   : 0;
 }
 
 /* Deletion is the only exact question: a lookup answers with a shorter prefix, too. */
@@ -178,8 +178,8 @@ int previews_remove(const struct datapath *datapath, __u32 slot, struct preview 
 	walk_all(datapath, &walk);
 	if (!walk.of_slot)
 		err = set_has_preview(datapath, slot, false);
-	return err ? failure_errno(failure, -err, "run it as root", "cannot update the service") :
-		     0;
+	return err ? failure_errno(failure, -err, "run it as root", "cannot update the service")
+		   : 0;
 }
 
 static bool is_orphan(const struct datapath *datapath, __u32 slot)
@@ -215,7 +215,7 @@ int previews_repair(const struct datapath *datapath)
 	int err = map_each(datapath->fds[PIN_PREVIEW_V4], sizeof(struct bgs_preview_v4_key),
 			   sizeof(__u32), repair_v4, data);
 
-	return err ? err :
-		     map_each(datapath->fds[PIN_PREVIEW_V6], sizeof(struct bgs_preview_v6_key),
+	return err ? err
+		   : map_each(datapath->fds[PIN_PREVIEW_V6], sizeof(struct bgs_preview_v6_key),
 			      sizeof(__u32), repair_v6, data);
 }

@@ -181,8 +181,8 @@ int services_read(const struct datapath *datapath, struct service **services,
 		qsort(reading.services, reading.count, sizeof(*reading.services), by_name);
 	for (size_t i = 0; i < reading.count; i++)
 		reading.place_of[reading.services[i].slot % BGS_MAX_SERVICES] = i + 1;
-	map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint), sizeof(__u32),
-		 read_listen, &reading);
+	map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint), sizeof(__u32), read_listen,
+		 &reading);
 	map_each(datapath->fds[PIN_INSTANCES], sizeof(__u32), sizeof(struct bgs_instance),
 		 read_instance, &reading);
 	for (size_t i = 0; i < reading.count; i++)
@@ -217,12 +217,12 @@ int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route r
 		 struct failure *failure)
 {
 	struct bgs_flip request = { .slot = slot, .route = route };
-	int err = datapath->fds[PIN_FLIP] >= 0 ? flip_by_program(datapath, &request) :
-						 flip_by_update(datapath, &request);
+	int err = datapath->fds[PIN_FLIP] >= 0 ? flip_by_program(datapath, &request)
+					       : flip_by_update(datapath, &request);
 
 	return err ? failure_errno(failure, -err, "run 'bgswitch status' to see what it serves",
-				   "cannot flip the service") :
-		     0;
+				   "cannot flip the service")
+		   : 0;
 }
 
 int service_update(const struct datapath *datapath, __u32 slot, const struct bgs_service *value,
@@ -231,8 +231,8 @@ int service_update(const struct datapath *datapath, __u32 slot, const struct bgs
 	int err = map_put(datapath->fds[PIN_SERVICES], &slot, value);
 
 	return err ? failure_errno(failure, -err, "run it as root", "cannot update service %s",
-				   value->name) :
-		     0;
+				   value->name)
+		   : 0;
 }
 
 bool instance_is_listening(const struct datapath *datapath, __u32 number)
@@ -265,8 +265,7 @@ size_t color_listening(const struct datapath *datapath, __u32 slot, __u64 enable
 
 	for (__u32 place = 0; place < BGS_MAX_INSTANCES; place++) {
 		if (enabled >> place & 1)
-			count += instance_is_listening(datapath,
-						       BGS_INSTANCE(slot, color, place));
+			count += instance_is_listening(datapath, BGS_INSTANCE(slot, color, place));
 	}
 	return count;
 }
