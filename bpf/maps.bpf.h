@@ -98,20 +98,19 @@ struct {
 } counters __weak SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, BGS_MAX_PREVIEWS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct bgs_preview_v4_key);
-	__type(value, __u32);
-} preview_v4 __weak SEC(".maps");
+	__type(key, struct bgs_preview_key);
+	__type(value, enum bgs_color);
+} preview __weak SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, BGS_MAX_PREVIEWS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct bgs_preview_v6_key);
-	__type(value, __u32);
-} preview_v6 __weak SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BGS_PREFIXES);
+	__type(key, __u32);
+	__type(value, struct bgs_prefixes);
+} prefixes __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

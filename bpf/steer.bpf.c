@@ -18,6 +18,7 @@
 #include "bits.bpf.h"
 #include "client.bpf.h"
 #include "maps.bpf.h"
+#include "preview.bpf.h"
 
 #define AF_INET 2
 #define LOOPBACK_IFINDEX 1 /* of every network namespace; include/net/net_namespace.h */
@@ -111,19 +112,6 @@ static __always_inline bool find_slot(const struct bpf_sk_lookup *ctx, enum bgs_
 	return wildcard;
 }
 
-static __always_inline const __u32 *find_preview(const struct bpf_sk_lookup *ctx, __u32 slot)
-{
-	struct bgs_preview_v4_key v4 = { .prefixlen = BGS_PREVIEW_SLOT_BITS + 32, .slot = slot };
-	struct bgs_preview_v6_key v6 = { .prefixlen = BGS_PREVIEW_SLOT_BITS + 128, .slot = slot };
-
-	if (ctx->family == AF_INET) {
-		v4.address = ctx_read(ctx->remote_ip4);
-		return bpf_map_lookup_elem(&preview_v4, &v4);
-	}
-	ctx_remote(ctx, v6.address);
-	return bpf_map_lookup_elem(&preview_v6, &v6);
-}
-
 static __always_inline __u64 hash_client(const struct bpf_sk_lookup *ctx, bool by_connection)
 {
 	__be32 address[4];
@@ -143,8 +131,11 @@ static __always_inline enum bgs_color choose_color(const struct bpf_sk_lookup *c
 
 	__builtin_memcpy(&route, &word, sizeof(route));
 	if (service->flags.has_preview) {
-		const __u32 *color = find_preview(ctx, slot);
+		const enum bgs_color *color;
+		__be32 client[4];
 
+		ctx_remote(ctx, client);
+		color = preview_find(slot, client, ctx->family == AF_INET);
 		if (color) {
 			count->previewed++;
 			return *color & (BGS_COLORS - 1);

@@ -87,6 +87,18 @@ static void short_options(char *letters, const char *mode, const struct option *
 	*letters = '\0';
 }
 
+/* The word getopt stopped at: it stays with a cluster of short options until the last is read. */
+static const char *offending_word(char **argv)
+{
+	const char *last = argv[optind - 1], *next = argv[optind];
+	bool finished = *last && last[strlen(last) - 1] == optopt;
+
+	if (optopt && !finished && next && next[0] == '-' && next[1] != '-' &&
+	    strchr(next + 1, optopt))
+		return next;
+	return last;
+}
+
 int command_option(struct command_context *context, int argc, char **argv, const struct option *own)
 {
 	struct option all[MAX_OPTIONS];
@@ -102,10 +114,10 @@ int command_option(struct command_context *context, int argc, char **argv, const
 	} while (take_global(context, option));
 	if (option == ':')
 		failure_set(&context->failure, EXIT_USAGE, next_help(context),
-			    "option %s needs a value", argv[optind - 1]);
+			    "option %s needs a value", offending_word(argv));
 	else if (option == '?')
 		failure_set(&context->failure, EXIT_USAGE, next_help(context),
-			    "unknown option '%s'", argv[optind - 1]);
+			    "unknown option '%s'", offending_word(argv));
 	return option == ':' ? '?' : option;
 }
 

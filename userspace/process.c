@@ -112,10 +112,49 @@ static bool is_new(struct namespaces *namespaces, ino_t inode)
 	return true;
 }
 
+/* Visits the namespace behind `path`, if it is one that was not seen yet. */
+static int visit_new(struct namespaces *namespaces, const char *path,
+		     int (*visit)(int netns_fd, void *data), void *data)
+{
+	struct stat st;
+	int fd, err;
+
+	if (stat(path, &st) || !is_new(namespaces, st.st_ino))
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	err = visit(fd, data);
+	close(fd);
+	return err;
+}
+
+/* Those with a name need no process in them: a listener may have been handed out. */
+static int visit_named(struct namespaces *namespaces, int (*visit)(int netns_fd, void *data),
+		       void *data)
+{
+	DIR *dir = opendir(PROCESS_NETNS_DIR);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	int err = 0;
+
+	if (!dir)
+		return 0;
+	while (!err && (entry = readdir(dir))) {
+		if (*entry->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), PROCESS_NETNS_DIR "/%s", entry->d_name);
+		err = visit_new(namespaces, path, visit, data);
+	}
+	closedir(dir);
+	return err;
+}
+
 int process_each_netns(int (*visit)(int netns_fd, void *data), void *data)
 {
 	struct namespaces namespaces = {};
 	DIR *proc = opendir("/proc");
+	char path[64];
 	struct stat st;
 	int err = 0;
 	pid_t pid;
@@ -125,18 +164,9 @@ int process_each_netns(int (*visit)(int netns_fd, void *data), void *data)
 	if (!stat("/proc/self/ns/net", &st))
 		is_new(&namespaces, st.st_ino);
 	while (!err && (pid = next_process(proc))) {
-		char path[64];
-		int fd;
-
 		snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-		if (stat(path, &st) || !is_new(&namespaces, st.st_ino))
-			continue;
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		err = visit(fd, data);
-		close(fd);
+		err = visit_new(&namespaces, path, visit, data);
 	}
 	closedir(proc);
-	return err;
+	return err ? err : visit_named(&namespaces, visit, data);
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define PROCESS_NETNS_DIR "/run/netns" /* where ip-netns(8) keeps the named ones */
+
 struct socket_owner {
 	unsigned long long inode; /* in: of the socket; 0 is skipped */
 	pid_t pid; /* out: the first process that has it open; 0 if none is visible */
@@ -16,8 +18,8 @@ struct socket_owner {
 void process_find_owners(struct socket_owner *owners, size_t count);
 
 /*
- * Calls `visit` once for each network namespace that some process is in, other
- * than the caller's own. A non-zero return ends the walk and is returned.
+ * Calls `visit` once for each network namespace that some process is in or that
+ * ip-netns(8) has a name for, other than the caller's own. A non-zero return ends the walk and is returned.
  */
 int process_each_netns(int (*visit)(int netns_fd, void *data), void *data);
 

@@ -16,7 +16,7 @@
 #define BGS_PORTS 65536
 #define BGS_MAX_INTERFACES 256
 #define BGS_ATTACHED_BITS 4096 /* interface indexes that are found without a hash */
-#define BGS_MAX_PREVIEWS 131072 /* networks of each family */
+#define BGS_MAX_PREVIEWS 262144 /* networks, of all services and both families */
 #define BGS_NAME_SIZE 32 /* of a service, with the final NUL */
 #define BGS_IFNAME_SIZE 16 /* IFNAMSIZ of <linux/if.h> */
 

@@ -121,22 +121,41 @@ struct bgs_counters {
 };
 
 /*
- * `preview_v4`, `preview_v6`: client network -> color (__u32, enum bgs_color).
- * Two tries, because a lookup compares the whole key in every node it passes.
+ * `preview`: client network of a service -> color (enum bgs_color). IPv4 is
+ * kept v4-mapped, so that 10.0.0.0/8 is ::ffff:10.0.0.0/104. The longest
+ * prefix that holds a client wins; a hash asked once for each length that is
+ * in use is faster than the kernel's trie, which costs a step for each bit.
  */
-struct bgs_preview_v4_key {
-	__u32 prefixlen; /* 32 for the slot, then 0..32 */
+struct bgs_preview_key {
+	__be64 address[2];
 	__u32 slot;
-	__be32 address;
+	__u32 prefixlen; /* 0..128 */
 };
 
-struct bgs_preview_v6_key {
-	__u32 prefixlen; /* 32 for the slot, then 0..128 */
-	__u32 slot;
-	__be32 address[4];
+/*
+ * `prefixes`: which lengths are worth asking for, as bits by 128 - prefixlen.
+ * Entry `slot` stands for a service's short prefixes (IPv4: below /16, IPv6:
+ * below /32), the entries after the services' for longer ones, by service and
+ * first bits: see bgs_prefixes_of(). A bit may be set in vain, never missing.
+ */
+struct bgs_prefixes {
+	__u64 host_bits[3];
 };
 
-#define BGS_PREVIEW_SLOT_BITS 32
+#define BGS_PREFIX_BUCKETS 65536
+#define BGS_PREFIXES (BGS_MAX_SERVICES + BGS_PREFIX_BUCKETS)
+#define BGS_V4_BITS 32 /* host bits of an IPv4 network: 0..32 */
+
+/* The entry of `prefixes` for the long prefixes of a service that begin like `address`. */
+static inline __attribute__((always_inline)) __u32 bgs_prefixes_of(__u32 slot,
+								   const __be64 address[2], int v4)
+{
+	const __u8 *octets = (const __u8 *)address;
+	__u32 first = v4 ? octets[12] << 8 | octets[13]
+			 : (octets[0] << 8 | octets[1]) ^ (octets[2] << 8 | octets[3]);
+
+	return BGS_MAX_SERVICES + ((first + slot * 40503) & (BGS_PREFIX_BUCKETS - 1));
+}
 
 /*
  * `interfaces`: ifindex -> name. Key 0 stands for all of them. Lookups ask the
@@ -210,8 +229,8 @@ _Static_assert(sizeof(struct bgs_service) == 64, "one cache line");
 _Static_assert(sizeof(struct bgs_instance) == 48, "layout");
 _Static_assert(sizeof(struct bgs_rotation) == 32, "layout");
 _Static_assert(sizeof(struct bgs_counters) == 56, "layout");
-_Static_assert(sizeof(struct bgs_preview_v4_key) == 12, "key without padding");
-_Static_assert(sizeof(struct bgs_preview_v6_key) == 24, "key without padding");
+_Static_assert(sizeof(struct bgs_preview_key) == 24, "key without padding");
+_Static_assert(sizeof(struct bgs_prefixes) == 24, "layout");
 _Static_assert(sizeof(struct bgs_settings) == 536, "layout");
 _Static_assert(sizeof(struct bgs_tag) == 16, "layout");
 _Static_assert(sizeof(struct bgs_report) == 56, "layout");

@@ -54,12 +54,15 @@ static void add_previews(struct fixture *fixture, __u32 slot)
 	struct failure failure;
 
 	for (unsigned int i = 0; i < PREVIEWS; i++) {
-		previews[i].color = BGS_BLUE;
-		/* 10.0.0.0/24 and on, through 11.134.159.0/24 */
+		/*
+		 * 10.0.0.0/24 and on, with one host in each that gets another color: the
+		 * client is asked for by its address first and then by its network.
+		 */
+		previews[i].color = i & 1;
 		previews[i].network = (struct network){
 			.family = BGS_V4,
-			.bits = 24,
-			.address = { htonl(0x0a000000 + (i << 8)) },
+			.bits = i & 1 ? 32 : 24,
+			.address = { htonl(0x0a000000 + (i / 2 << 8) + (i & 1)) },
 		};
 	}
 	if (previews_add(&fixture->datapath, slot, previews, PREVIEWS, &failure))

@@ -31,10 +31,8 @@ static const struct layout layouts[PIN_MAPS] = {
 	[PIN_ROTATION] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bgs_rotation), BGS_MAX_SERVICES },
 	[PIN_COUNTERS] = { BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct bgs_counters),
 			   BGS_MAX_SERVICES },
-	[PIN_PREVIEW_V4] = { BPF_MAP_TYPE_LPM_TRIE, sizeof(struct bgs_preview_v4_key), 4,
-			     BGS_MAX_PREVIEWS },
-	[PIN_PREVIEW_V6] = { BPF_MAP_TYPE_LPM_TRIE, sizeof(struct bgs_preview_v6_key), 4,
-			     BGS_MAX_PREVIEWS },
+	[PIN_PREVIEW] = { BPF_MAP_TYPE_HASH, sizeof(struct bgs_preview_key), 4, BGS_MAX_PREVIEWS },
+	[PIN_PREFIXES] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bgs_prefixes), BGS_PREFIXES },
 	[PIN_TAGS] = { BPF_MAP_TYPE_SK_STORAGE, 4, sizeof(struct bgs_tag), 0 },
 };
 

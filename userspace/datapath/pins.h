@@ -26,8 +26,8 @@ enum pin {
 	PIN_SIBLINGS,
 	PIN_ROTATION,
 	PIN_COUNTERS,
-	PIN_PREVIEW_V4,
-	PIN_PREVIEW_V6,
+	PIN_PREVIEW,
+	PIN_PREFIXES,
 	PIN_TAGS,
 	PIN_MAPS,
 	/* a program that is run, not attached */

@@ -15,6 +15,8 @@
 
 #include <linux/magic.h>
 
+#include "process.h"
+
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
@@ -28,7 +30,7 @@ static int enter_netns(const char *name, struct failure *failure)
 		return failure_set(failure, EXIT_USAGE,
 				   "use a name from 'ip netns list' without dots or slashes",
 				   "--netns: '%s' cannot name a network namespace", name);
-	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	snprintf(path, sizeof(path), PROCESS_NETNS_DIR "/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return failure_set(failure, EXIT_USAGE, "see 'ip netns list'",

@@ -1,51 +1,103 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "datapath/preview.h"
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 
 #include "datapath/map.h"
 
-/* A key of one of the two maps, and which one. */
-struct place_of {
-	enum pin pin;
-	union {
-		struct bgs_preview_v4_key v4;
-		struct bgs_preview_v6_key v6;
-	} key;
-};
+#define MAPPED (0xffffULL << 32) /* before an IPv4 address, in the lower half */
 
-static struct place_of place_of(__u32 slot, const struct network *network)
+static struct bgs_preview_key key_of(__u32 slot, const struct network *network)
 {
-	__u32 prefixlen = BGS_PREVIEW_SLOT_BITS + network->bits;
-	struct place_of place = {};
+	struct bgs_preview_key key = { .slot = slot, .prefixlen = network->bits };
 
 	if (network->family == BGS_V4) {
-		place.pin = PIN_PREVIEW_V4;
-		place.key.v4 = (struct bgs_preview_v4_key){ prefixlen, slot, network->address[0] };
+		key.prefixlen += 128 - BGS_V4_BITS;
+		key.address[1] = htobe64(MAPPED | ntohl(network->address[0]));
 	} else {
-		place.pin = PIN_PREVIEW_V6;
-		place.key.v6 = (struct bgs_preview_v6_key){ .prefixlen = prefixlen, .slot = slot };
-		memcpy(place.key.v6.address, network->address, sizeof(network->address));
+		memcpy(key.address, network->address, sizeof(key.address));
 	}
-	return place;
+	return key;
+}
+
+static bool is_v4(const struct bgs_preview_key *key)
+{
+	return key->prefixlen >= 128 - BGS_V4_BITS && !key->address[0] &&
+	       (be64toh(key->address[1]) & ~0xffffffffULL) == MAPPED;
+}
+
+static struct network network_of(const struct bgs_preview_key *key)
+{
+	struct network network = { .family = BGS_V6, .bits = key->prefixlen };
+
+	if (is_v4(key)) {
+		network.family = BGS_V4;
+		network.bits -= 128 - BGS_V4_BITS;
+		network.address[0] = htonl((__u32)be64toh(key->address[1]));
+	} else {
+		memcpy(network.address, key->address, sizeof(network.address));
+	}
+	return network;
+}
+
+/* Where in `prefixes` this network's length is noted: the entry, and the bit in it. */
+static __u32 prefixes_entry(const struct bgs_preview_key *key, unsigned int *bit)
+{
+	bool v4 = is_v4(key);
+
+	*bit = 128 - key->prefixlen;
+	return *bit > (v4 ? 16 : 96) ? key->slot : bgs_prefixes_of(key->slot, key->address, v4);
+}
+
+static void note(struct bgs_prefixes *prefixes, unsigned int bit)
+{
+	prefixes->host_bits[bit / 64] |= 1ULL << bit % 64;
+}
+
+static int note_prefix(const struct datapath *datapath, const struct bgs_preview_key *key)
+{
+	struct bgs_prefixes before, prefixes;
+	unsigned int bit;
+	__u32 entry = prefixes_entry(key, &bit);
+	int err = map_get(datapath->fds[PIN_PREFIXES], &entry, &prefixes);
+
+	if (err)
+		return err;
+	before = prefixes;
+	note(&prefixes, bit);
+	return memcmp(&before, &prefixes, sizeof(before))
+		       ? map_put(datapath->fds[PIN_PREFIXES], &entry, &prefixes)
+		       : 0;
 }
 
 struct walk {
 	__u32 slot;
-	size_t total[BGS_FAMILIES], of_slot;
+	size_t total, of_slot;
 	void (*visit)(const struct preview *preview, void *data);
 	void *data;
+	struct bgs_prefixes *prefixes; /* all of them, to be filled in; or NULL */
 };
 
-static int visit(struct walk *walk, __u32 slot, const struct network *network, const __u32 *color)
+static int visit(const void *data, const void *color, void *walk_data)
 {
-	const struct preview preview = { .network = *network, .color = *color };
+	const struct bgs_preview_key *key = data;
+	const struct preview preview = { network_of(key), *(const __u32 *)color };
+	struct walk *walk = walk_data;
 
-	walk->total[network->family]++;
-	if (slot != walk->slot)
+	walk->total++;
+	if (walk->prefixes) {
+		unsigned int bit;
+		__u32 entry = prefixes_entry(key, &bit);
+
+		note(&walk->prefixes[entry], bit);
+	}
+	if (key->slot != walk->slot)
 		return 0;
 	walk->of_slot++;
 	if (walk->visit)
@@ -53,32 +105,10 @@ static int visit(struct walk *walk, __u32 slot, const struct network *network, c
 	return 0;
 }
 
-static int visit_v4(const void *data, const void *color, void *walk)
+static int walk_all(const struct datapath *datapath, struct walk *walk)
 {
-	const struct bgs_preview_v4_key *key = data;
-	const struct network network = { .family = BGS_V4,
-					 .bits = key->prefixlen - BGS_PREVIEW_SLOT_BITS,
-					 .address = { key->address } };
-
-	return visit(walk, key->slot, &network, color);
-}
-
-static int visit_v6(const void *data, const void *color, void *walk)
-{
-	const struct bgs_preview_v6_key *key = data;
-	struct network network = { .family = BGS_V6,
-				   .bits = key->prefixlen - BGS_PREVIEW_SLOT_BITS };
-
-	memcpy(network.address, key->address, sizeof(network.address));
-	return visit(walk, key->slot, &network, color);
-}
-
-static void walk_all(const struct datapath *datapath, struct walk *walk)
-{
-	map_each(datapath->fds[PIN_PREVIEW_V4], sizeof(struct bgs_preview_v4_key), sizeof(__u32),
-		 visit_v4, walk);
-	map_each(datapath->fds[PIN_PREVIEW_V6], sizeof(struct bgs_preview_v6_key), sizeof(__u32),
-		 visit_v6, walk);
+	return map_each(datapath->fds[PIN_PREVIEW], sizeof(struct bgs_preview_key), sizeof(__u32),
+			visit, walk);
 }
 
 void previews_each(const struct datapath *datapath, __u32 slot,
@@ -101,28 +131,26 @@ static int set_has_preview(const struct datapath *datapath, __u32 slot, bool has
 	return map_put(datapath->fds[PIN_SERVICES], &slot, &value);
 }
 
+/* The network first: a length that is noted without one costs a little, never an answer. */
 static int put(const struct datapath *datapath, __u32 slot, const struct preview *preview)
 {
-	const struct place_of place = place_of(slot, &preview->network);
+	const struct bgs_preview_key key = key_of(slot, &preview->network);
 	__u32 color = preview->color;
+	int err = map_put(datapath->fds[PIN_PREVIEW], &key, &color);
 
-	return map_put(datapath->fds[place.pin], &place.key, &color);
+	return err ? err : note_prefix(datapath, &key);
 }
 
-static int check_room(const struct datapath *datapath, const struct preview *previews, size_t count,
-		      struct failure *failure)
+static int check_room(const struct datapath *datapath, size_t count, struct failure *failure)
 {
 	struct walk walk = {};
 
 	walk_all(datapath, &walk);
-	for (size_t i = 0; i < count; i++) {
-		if (++walk.total[previews[i].network.family] <= BGS_MAX_PREVIEWS)
-			continue;
-		return failure_set(failure, EXIT_USAGE, "remove some, or use shorter prefixes",
-				   "%zu more networks do not fit: there is room for %d of a family",
-				   count, BGS_MAX_PREVIEWS);
-	}
-	return 0;
+	if (walk.total + count <= BGS_MAX_PREVIEWS)
+		return 0;
+	return failure_set(failure, EXIT_USAGE, "remove some, or use shorter prefixes",
+			   "%zu more networks do not fit: there are %zu, and room for %d", count,
+			   walk.total, BGS_MAX_PREVIEWS);
 }
 
 int previews_add(const struct datapath *datapath, __u32 slot, const struct preview *previews,
@@ -130,7 +158,7 @@ int previews_add(const struct datapath *datapath, __u32 slot, const struct previ
 {
 	int err = 0;
 
-	if (check_room(datapath, previews, count, failure))
+	if (check_room(datapath, count, failure))
 		return -1;
 	for (size_t i = 0; i < count && !err; i++)
 		err = put(datapath, slot, &previews[i]);
@@ -141,17 +169,28 @@ int previews_add(const struct datapath *datapath, __u32 slot, const struct previ
 		   : 0;
 }
 
-/* Deletion is the only exact question: a lookup answers with a shorter prefix, too. */
 static int take(const struct datapath *datapath, __u32 slot, struct preview *preview)
 {
-	const struct place_of place = place_of(slot, &preview->network);
+	const struct bgs_preview_key key = key_of(slot, &preview->network);
 	__u32 color;
-	int err = map_get(datapath->fds[place.pin], &place.key, &color);
+	int err = map_get(datapath->fds[PIN_PREVIEW], &key, &color);
 
 	if (err)
 		return err;
 	preview->color = color;
-	return bpf_map_delete_elem(datapath->fds[place.pin], &place.key) ? -errno : 0;
+	return map_delete(datapath->fds[PIN_PREVIEW], &key);
+}
+
+static int put_prefixes(const struct datapath *datapath, const struct walk *walk, __u32 entry)
+{
+	return map_put(datapath->fds[PIN_PREFIXES], &entry, &walk->prefixes[entry]);
+}
+
+/* Walks all networks and fills in `walk->prefixes`, for the caller to free; 0 or -errno. */
+static int collect_prefixes(const struct datapath *datapath, struct walk *walk)
+{
+	walk->prefixes = calloc(BGS_PREFIXES, sizeof(*walk->prefixes));
+	return walk->prefixes ? walk_all(datapath, walk) : -ENOMEM;
 }
 
 int previews_remove(const struct datapath *datapath, __u32 slot, struct preview *previews,
@@ -175,47 +214,50 @@ int previews_remove(const struct datapath *datapath, __u32 slot, struct preview 
 			put(datapath, slot, &previews[done]);
 		return -1;
 	}
-	walk_all(datapath, &walk);
-	if (!walk.of_slot)
+	err = collect_prefixes(datapath, &walk);
+	for (size_t i = 0; i < count && !err; i++) {
+		const struct bgs_preview_key key = key_of(slot, &previews[i].network);
+		unsigned int bit;
+
+		err = put_prefixes(datapath, &walk, prefixes_entry(&key, &bit));
+	}
+	free(walk.prefixes);
+	if (!err && !walk.of_slot)
 		err = set_has_preview(datapath, slot, false);
 	return err ? failure_errno(failure, -err, "run it as root", "cannot update the service")
 		   : 0;
 }
 
-static bool is_orphan(const struct datapath *datapath, __u32 slot)
+struct repair {
+	const struct datapath *datapath;
+	size_t removed;
+};
+
+static int remove_orphan(const void *data, const void *color, void *repair_data)
 {
+	const struct bgs_preview_key *key = data;
+	struct repair *repair = repair_data;
 	struct bgs_service service;
 
-	return map_get(datapath->fds[PIN_SERVICES], &slot, &service) == -ENOENT;
-}
-
-static int repair_v4(const void *data, const void *color, void *datapath)
-{
-	const struct bgs_preview_v4_key *key = data;
-
 	(void)color;
-	if (!is_orphan(datapath, key->slot))
+	if (map_get(repair->datapath->fds[PIN_SERVICES], &key->slot, &service) != -ENOENT)
 		return 0;
-	return map_delete(((const struct datapath *)datapath)->fds[PIN_PREVIEW_V4], key);
-}
-
-static int repair_v6(const void *data, const void *color, void *datapath)
-{
-	const struct bgs_preview_v6_key *key = data;
-
-	(void)color;
-	if (!is_orphan(datapath, key->slot))
-		return 0;
-	return map_delete(((const struct datapath *)datapath)->fds[PIN_PREVIEW_V6], key);
+	repair->removed++;
+	return map_delete(repair->datapath->fds[PIN_PREVIEW], key);
 }
 
 int previews_repair(const struct datapath *datapath)
 {
-	void *data = (struct datapath *)datapath;
-	int err = map_each(datapath->fds[PIN_PREVIEW_V4], sizeof(struct bgs_preview_v4_key),
-			   sizeof(__u32), repair_v4, data);
+	struct repair repair = { .datapath = datapath };
+	struct walk walk = {};
+	int err = map_each(datapath->fds[PIN_PREVIEW], sizeof(struct bgs_preview_key),
+			   sizeof(__u32), remove_orphan, &repair);
 
-	return err ? err
-		   : map_each(datapath->fds[PIN_PREVIEW_V6], sizeof(struct bgs_preview_v6_key),
-			      sizeof(__u32), repair_v6, data);
+	if (err || !repair.removed)
+		return err;
+	err = collect_prefixes(datapath, &walk);
+	for (__u32 entry = 0; entry < BGS_PREFIXES && !err; entry++)
+		err = put_prefixes(datapath, &walk, entry);
+	free(walk.prefixes);
+	return err;
 }

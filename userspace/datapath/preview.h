@@ -14,7 +14,7 @@ struct preview {
 	enum bgs_color color;
 };
 
-/* Adds networks to a service, replacing the color of those there are. All or, on failure, none. */
+/* Adds networks to a service, replacing the color of those there are; none if not all fit. */
 int previews_add(const struct datapath *datapath, __u32 slot, const struct preview *previews,
 		 size_t count, struct failure *failure);
 
@@ -29,7 +29,7 @@ int previews_remove(const struct datapath *datapath, __u32 slot, struct preview 
 void previews_each(const struct datapath *datapath, __u32 slot,
 		   void (*visit)(const struct preview *preview, void *data), void *data);
 
-/* Removes networks of services that are gone; 0 or -errno. */
+/* Removes networks of services that are gone, and the notes of their lengths; 0 or -errno. */
 int previews_repair(const struct datapath *datapath);
 
 #endif
