@@ -134,7 +134,7 @@ demo: ## install what is missing, build, show the main job for real (root)
 bench: ## what a lookup and a flip cost (root)
 	@$(MAKE) --no-print-directory deps-build deps-test
 	@$(MAKE) --no-print-directory $(BINARY) $(BENCHES)
-	@set -e; for bench in $(BENCHES); do $$bench; echo; done
+	@set -e; for bench in $(BENCHES); do $$bench $(BINARY); echo; done
 
 .PHONY: vmtest
 vmtest: ## the program tests and a short end-to-end test on other kernels (root)

@@ -14,9 +14,8 @@
  * Asks for each length in `lengths`, the longest first: shortens `half` of the
  * key's address, which was `address`, by as many bits as a set bit's place.
  */
-static __always_inline const enum bgs_color *preview_shorten(struct bgs_preview_key *key,
-							     __be64 *half, __u64 lengths,
-							     __u32 longest)
+static __always_inline const enum bgs_color *
+preview_shorten(struct bgs_preview_key *key, __be64 *half, __u64 lengths, __u32 longest)
 {
 	__u64 address = bpf_be64_to_cpu(*half);
 

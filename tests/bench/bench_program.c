@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Prints what a lookup costs, by BPF_PROG_TEST_RUN. */
 #include <stdio.h>
-#include <sys/utsname.h>
 
 #include "lib/cost.h"
+#include "lib/sample.h"
 
 #define REPEAT 1000000
 
 int main(void)
 {
 	static struct cost costs[COST_CASES];
-	struct utsname system;
 	double floor;
 
-	uname(&system);
 	cost_measure(costs, REPEAT);
 	floor = cost_median(&costs[COST_EMPTY]);
-	printf("Steering program, ns per lookup (BPF_PROG_TEST_RUN, %d rounds of %d, Linux %s)\n\n",
-	       COST_ROUNDS, REPEAT, system.release);
+	printf("Steering program, ns per lookup: BPF_PROG_TEST_RUN, %d rounds of %d\n%s\n\n",
+	       COST_ROUNDS, REPEAT, sample_machine());
 	printf("%-54s %7s %7s %7s %9s %7s\n", "", "median", "least", "most", "- empty", "ratio");
 	for (int i = 0; i < COST_CASES; i++) {
 		double median = cost_median(&costs[i]);

@@ -5,13 +5,13 @@
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
-
 #include <string.h>
 #include <unistd.h>
 
 #include <linux/bpf.h>
 
 #include "datapath/preview.h"
+#include "sample.h"
 
 #define SERVICES BGS_MAX_SERVICES
 #define INSTANCES BGS_MAX_INSTANCES
@@ -88,13 +88,6 @@ static void measure(struct cost *cost, int round, const struct measured *measure
 	cost->nanoseconds[round] = result.nanoseconds;
 }
 
-static int by_value(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return a < b ? -1 : a > b;
-}
-
 void cost_measure(struct cost costs[COST_CASES], unsigned int repeat)
 {
 	static const char *const names[COST_CASES] = {
@@ -134,12 +127,12 @@ void cost_measure(struct cost costs[COST_CASES], unsigned int repeat)
 		}
 	}
 	for (int i = 0; i < COST_CASES; i++)
-		qsort(costs[i].nanoseconds, COST_ROUNDS, sizeof(double), by_value);
+		sample_sort(costs[i].nanoseconds, COST_ROUNDS);
 	fixture_stop(&small);
 	fixture_stop(&large);
 }
 
 double cost_median(const struct cost *cost)
 {
-	return cost->nanoseconds[COST_ROUNDS / 2];
+	return sample_percentile(cost->nanoseconds, COST_ROUNDS, 50);
 }
