@@ -4,6 +4,7 @@
  * as a whole process. usage: bench_flip BGSWITCH
  */
 #include <err.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static void print(const char *what, const char *unit, double *values, size_t cou
 {
 	sample_sort(values, count);
 	printf("%-54s %8.2f %8.2f %8.2f  %s\n", what, sample_percentile(values, count, 50),
-	       sample_percentile(values, count, 5), sample_percentile(values, count, 95), unit);
+	       sample_percentile(values, count, 25), sample_percentile(values, count, 75), unit);
 }
 
 static enum bgs_color active(const struct fixture *fixture)
@@ -87,13 +88,18 @@ static void bench_store(const struct fixture *fixture, __u32 slot)
 static double run_process(char *const *arguments)
 {
 	extern char **environ;
-	double begin = sample_now();
+	posix_spawn_file_actions_t quiet;
+	double begin;
 	int status;
 	pid_t pid;
 
-	if (posix_spawn(&pid, arguments[0], NULL, NULL, arguments, environ) ||
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	begin = sample_now();
+	if (posix_spawn(&pid, arguments[0], &quiet, NULL, arguments, environ) ||
 	    waitpid(pid, &status, 0) != pid || status)
 		errx(99, "%s %s failed", arguments[0], arguments[1]);
+	posix_spawn_file_actions_destroy(&quiet);
 	return (sample_now() - begin) / 1e6;
 }
 
@@ -141,7 +147,7 @@ int main(int argc, char **argv)
 	setenv("BGSWITCH_RUN_DIR", mkdtemp(run_dir), 1);
 	printf("Flip: %d rounds of %d stores, %d processes\n%s\n\n", ROUNDS, STORES, PROCESSES,
 	       sample_machine());
-	printf("%-54s %8s %8s %8s\n", "", "median", "5%", "95%");
+	printf("%-54s %8s %8s %8s\n", "", "median", "25%", "75%");
 	bench_store(&fixture, slot);
 	fflush(stdout);
 	bench_process(&fixture, argv[1]);

@@ -13,8 +13,15 @@ if [ "${1:-}" != inside ]; then
 		echo "the demo makes network namespaces and loads BPF programs: run it as root" >&2
 		exit 1
 	}
-	exec unshare --net --mount --pid --fork --kill-child --mount-proc "$0" inside
+	exec unshare --net --mount --propagation unchanged --pid --fork --kill-child "$0" inside
 fi
+
+# What we mount is for this namespace only. In a chroot / may be no mount point:
+# then the mounts that can be seen there are made private one by one.
+mount --make-rprivate / 2>/dev/null || while read -r _ where _; do
+	mount --make-private "$where"
+done </proc/self/mounts
+mount -t proc proc /proc
 
 host4=10.99.0.1 host6=fd99::1
 flips=200

@@ -118,7 +118,7 @@ def enter():
     cgroup = Cgroup()
     try:
         system_call(libc.unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare")
-        mount("--make-rprivate", "/")
+        make_mounts_private()
         mount("-t", "tmpfs", "tmpfs", "/run")
         mount("-t", "bpf", "bpf", BPFFS)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -126,6 +126,15 @@ def enter():
         cgroup.remove()
         raise
     return cgroup
+
+
+def make_mounts_private():
+    """What is mounted from here on stays here."""
+    if subprocess.run(["mount", "--make-rprivate", "/"], stderr=subprocess.DEVNULL).returncode:
+        # In a chroot / may be no mount point: then each mount that can be seen there.
+        with open("/proc/self/mounts") as mounts:
+            for line in mounts:
+                mount("--make-private", line.split()[1])
 
 
 def mount(*arguments):

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <mntent.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -31,6 +32,22 @@
 			errx(99, "%s; %s", (failure).what, (failure).next);                        \
 	} while (0)
 
+/* What is mounted from here on stays here. */
+static void make_mounts_private(void)
+{
+	const struct mntent *entry;
+	FILE *mounts;
+
+	if (!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return;
+	/* In a chroot / may be no mount point: then each mount that can be seen there. */
+	mounts = setmntent("/proc/self/mounts", "re");
+	CHECK(mounts, "/proc/self/mounts");
+	while ((entry = getmntent(mounts)))
+		CHECK(!mount(NULL, entry->mnt_dir, NULL, MS_PRIVATE, NULL), "private mounts");
+	endmntent(mounts);
+}
+
 static void raise_loopback(void)
 {
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
@@ -57,7 +74,7 @@ void fixture_start(struct fixture *fixture)
 
 	strcpy(fixture->bpffs, "/tmp/bgswitch-test-XXXXXX");
 	CHECK(!unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare (needs root)");
-	CHECK(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
+	make_mounts_private();
 	CHECK(mkdtemp(fixture->bpffs), "mkdtemp");
 	CHECK(!mount("bpf", fixture->bpffs, "bpf", 0, NULL), "bpffs");
 	raise_loopback();
