@@ -137,10 +137,10 @@ answering_color() {
 
 start_load() {
 	load_seconds=$1
-	client wrk -t1 -c16 -d"${load_seconds}s" http://$host4/ >$work/keep4 &
-	client wrk -t1 -c8 -d"${load_seconds}s" http://[$host6]/ >$work/keep6 &
-	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://$host4/ >$work/new4 &
-	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://[$host6]/ >$work/new6 &
+	client wrk -t1 -c16 -d"${load_seconds}s" http://$host4:80/ >$work/keep4 &
+	client wrk -t1 -c8 -d"${load_seconds}s" http://[$host6]:80/ >$work/keep6 &
+	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://$host4:80/ >$work/new4 &
+	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://[$host6]:80/ >$work/new6 &
 	loads=$(jobs -p | tail -4)
 	wait_for "load on blue" eval '[ "$(connections_of blue)" -ge 16 ]'
 }

@@ -11,7 +11,7 @@ import host
 from host import HOST4, HOST6
 from sandbox import wait_for
 
-URL = f"http://{HOST4}/"
+URL = f"http://{HOST4}:80/"  # wrk asks /etc/services for a port that is left out
 
 SERVERS = {
     "nginx": lambda serve, color, port: serve.nginx(color, port),
