@@ -19,7 +19,8 @@ void process_find_owners(struct socket_owner *owners, size_t count);
 
 /*
  * Calls `visit` once for each network namespace that some process is in or that
- * ip-netns(8) has a name for, other than the caller's own. A non-zero return ends the walk and is returned.
+ * ip-netns(8) has a name for, other than the caller's own. A non-zero return
+ * ends the walk and is returned.
  */
 int process_each_netns(int (*visit)(int netns_fd, void *data), void *data);
 
