@@ -127,6 +127,10 @@ connections_of() {
 	ss -Htnp state established "sport = :80" | grep -c "pid=${server[$1]}," || true
 }
 
+has_some() {
+	[ "$(connections_of "$1")" -ge 16 ]
+}
+
 has_none() {
 	[ "$(connections_of "$1")" = 0 ]
 }
@@ -142,7 +146,7 @@ start_load() {
 	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://$host4:80/ >$work/new4 &
 	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://[$host6]:80/ >$work/new6 &
 	loads=$(jobs -p | tail -4)
-	wait_for "load on blue" eval '[ "$(connections_of blue)" -ge 16 ]'
+	wait_for "load on blue" has_some blue
 }
 
 end_load() {
