@@ -2,27 +2,12 @@
 #include "endpoint.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
+
 #define NEXT "write PORT, ADDRESS:PORT or [IPv6]:PORT"
-
-static bool parse_port(const char *text, unsigned int *port)
-{
-	char *end;
-	unsigned long value;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || *end || value > 65535)
-		return false;
-	*port = value;
-	return true;
-}
 
 static void set_v4(struct bgs_endpoint *key, const struct in_addr *v4)
 {
@@ -64,7 +49,7 @@ int endpoint_parse(struct endpoint *endpoint, const char *text, const char *opti
 	unsigned int port;
 
 	*endpoint = (struct endpoint){ .key.protocol = IPPROTO_TCP };
-	if (!parse_port(port_text, &port))
+	if (!number_parse(port_text, 65535, &port))
 		return failure_set(failure, EXIT_USAGE, NEXT,
 				   "%s %s: '%s' is not a port (1..65535)", option, text, port_text);
 	if (!port)

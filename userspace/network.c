@@ -2,11 +2,11 @@
 #include "network.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "number.h"
 
 #define NEXT "write ADDRESS/BITS, as 10.1.0.0/16 or 2001:db8::/32"
 
@@ -23,21 +23,6 @@ static bool clear_host_bits(struct network *network)
 		network->address[word] &= mask;
 	}
 	return found;
-}
-
-static bool parse_bits(const char *text, unsigned int width, unsigned int *bits)
-{
-	char *end;
-	unsigned long value;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || *end || value > width)
-		return false;
-	*bits = value;
-	return true;
 }
 
 int network_parse(struct network *network, const char *text, struct failure *failure)
@@ -60,7 +45,7 @@ int network_parse(struct network *network, const char *text, struct failure *fai
 		return failure_set(failure, EXIT_USAGE, NEXT, "'%s' is not a network", text);
 	width = network->family == BGS_V4 ? 32 : 128;
 	network->bits = width;
-	if (slash && !parse_bits(slash + 1, width, &network->bits))
+	if (slash && !number_parse(slash + 1, width, &network->bits))
 		return failure_set(failure, EXIT_USAGE, NEXT,
 				   "%s: '%s' is not a prefix length (0..%u)", text, slash + 1,
 				   width);

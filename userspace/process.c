@@ -56,7 +56,50 @@ static unsigned long long socket_inode(int dir, const char *name)
 	return sscanf(target, "socket:[%llu]", &inode) == 1 ? inode : 0;
 }
 
-static void match_process(pid_t pid, struct socket_owner *owners, size_t count, size_t *missing)
+/* The owners that are looked for, sorted by inode; several may ask for the same one. */
+struct wanted {
+	struct socket_owner **owners;
+	size_t count, missing;
+};
+
+static int by_inode(const void *left, const void *right)
+{
+	const struct socket_owner *const *a = left, *const *b = right;
+
+	return ((*a)->inode > (*b)->inode) - ((*a)->inode < (*b)->inode);
+}
+
+/* The first owner whose inode is not smaller. */
+static size_t lower_bound(const struct wanted *wanted, unsigned long long inode)
+{
+	size_t low = 0, high = wanted->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (wanted->owners[middle]->inode < inode)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void found(struct wanted *wanted, unsigned long long inode, pid_t pid)
+{
+	for (size_t i = lower_bound(wanted, inode);
+	     i < wanted->count && wanted->owners[i]->inode == inode; i++) {
+		struct socket_owner *owner = wanted->owners[i];
+
+		if (owner->pid)
+			return; /* by a process that shares the socket */
+		owner->pid = pid;
+		read_comm(pid, owner->comm, sizeof(owner->comm));
+		wanted->missing--;
+	}
+}
+
+static void match_process(pid_t pid, struct wanted *wanted)
 {
 	const struct dirent *entry;
 	char path[64];
@@ -66,33 +109,33 @@ static void match_process(pid_t pid, struct socket_owner *owners, size_t count, 
 	fds = opendir(path);
 	if (!fds)
 		return;
-	while (*missing && (entry = readdir(fds))) {
+	while (wanted->missing && (entry = readdir(fds))) {
 		unsigned long long inode = socket_inode(dirfd(fds), entry->d_name);
 
-		for (size_t i = 0; inode && i < count; i++) {
-			if (owners[i].inode != inode || owners[i].pid)
-				continue;
-			owners[i].pid = pid;
-			read_comm(pid, owners[i].comm, sizeof(owners[i].comm));
-			(*missing)--;
-		}
+		if (inode)
+			found(wanted, inode, pid);
 	}
 	closedir(fds);
 }
 
 void process_find_owners(struct socket_owner *owners, size_t count)
 {
+	struct wanted wanted = { .owners = calloc(count + 1, sizeof(*wanted.owners)) };
 	DIR *proc = opendir("/proc");
-	size_t missing = 0;
 	pid_t pid;
 
-	if (!proc)
-		return;
-	for (size_t i = 0; i < count; i++)
-		missing += owners[i].inode != 0;
-	while (missing && (pid = next_process(proc)))
-		match_process(pid, owners, count, &missing);
-	closedir(proc);
+	for (size_t i = 0; i < count && wanted.owners; i++) {
+		if (owners[i].inode)
+			wanted.owners[wanted.count++] = &owners[i];
+	}
+	wanted.missing = wanted.count;
+	if (wanted.owners)
+		qsort(wanted.owners, wanted.count, sizeof(*wanted.owners), by_inode);
+	while (proc && wanted.missing && (pid = next_process(proc)))
+		match_process(pid, &wanted);
+	if (proc)
+		closedir(proc);
+	free(wanted.owners);
 }
 
 struct namespaces {

@@ -70,8 +70,11 @@ class Bgswitch:
 def bpftool(*words):
     """bpftool's JSON."""
     result = subprocess.run([BPFTOOL, "-j", *map(str, words)], capture_output=True, text=True)
-    assert result.returncode == 0, f"bpftool {words}: {result.stdout}{result.stderr}"
-    return json.loads(result.stdout or "null")
+    answer = json.loads(result.stdout or "null")
+    # bpftool 7.5 ends "link show pinned" with a failure although it shows the link.
+    good = "error" not in answer if answer else result.returncode == 0
+    assert good, f"bpftool {words}: {result}"
+    return answer
 
 
 def dump(name):

@@ -191,7 +191,7 @@ def test_missing_bpffs_is_mounted(bgs, net, labels):
     script = (f"while mountpoint -q {sandbox.BPFFS}; do umount -l {sandbox.BPFFS}; done; "
               f"{cli.BINARY} attach eth0 && mountpoint -q {sandbox.BPFFS} && "
               f"{cli.BINARY} set green && {cli.BINARY} detach all")
-    result = net.host.run(["unshare", "--mount", "sh", "-c", script], env=bgs.environment)
+    result = net.host.run(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script], env=bgs.environment)
     assert result.returncode == 0, result.stderr
 
 
