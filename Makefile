@@ -42,9 +42,9 @@ PACKAGE_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wno-missing-field-initializers
+comma := ,
 SANITIZERS := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer)
-comma := ,
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -Iuserspace -I$(BUILD) $(WARNINGS) \
 	$(SANITIZERS) $(CFLAGS) $(PACKAGE_CFLAGS)
 
@@ -121,6 +121,7 @@ test: ## install what is missing, build, run every test (root)
 
 .PHONY: check-sanitized
 check-sanitized: ## unit and program tests under the sanitizers (root)
+	@$(MAKE) --no-print-directory deps-build deps-test
 	@$(MAKE) --no-print-directory SANITIZE=1 tests
 	@tests/run.sh binaries $(addprefix build/sanitize/,$(patsubst build/%,%,$(UNIT_TESTS) $(PROG_TESTS)))
 

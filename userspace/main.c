@@ -87,7 +87,8 @@ int cmd_help(struct command_context *context, int argc, char **argv)
 }
 
 /* libbpf explains in many lines what we say in one: for -v only. */
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
+							      const char *format, va_list args)
 {
 	if (message_level() < VERBOSE || level == LIBBPF_DEBUG)
 		return 0;
