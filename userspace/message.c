@@ -16,7 +16,8 @@ enum verbosity message_level(void)
 	return verbosity;
 }
 
-static void print(const char *prefix, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void print(const char *prefix, const char *format,
+							va_list args)
 {
 	fputs(prefix, stderr);
 	vfprintf(stderr, format, args);
