@@ -67,9 +67,10 @@ class Bgswitch:
         return "\n".join(self.status()["warnings"])
 
 
-def bpftool(*words):
+def bpftool(*words, **options):
     """bpftool's JSON."""
-    result = subprocess.run([BPFTOOL, "-j", *map(str, words)], capture_output=True, text=True)
+    result = subprocess.run([BPFTOOL, "-j", *map(str, words)], capture_output=True, text=True,
+                            **options)
     answer = json.loads(result.stdout or "null")
     # bpftool 7.5 ends "link show pinned" with a failure although it shows the link.
     good = "error" not in answer if answer else result.returncode == 0

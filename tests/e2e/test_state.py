@@ -195,6 +195,26 @@ def test_mptcp_listener_is_named_with_the_way_out(attached, serve, ask):
     assert ask() == "green"
 
 
+def test_listener_that_another_map_holds_is_named_with_the_way_out(bgs, serve, ask):
+    """BPF_MAP_TYPE_REUSEPORT_SOCKARRAY takes the one place a socket has for it (sk_user_data)."""
+    foreign = cli.PINS.with_name("foreign")
+    cli.bpftool("map", "create", foreign, "type", "reuseport_sockarray", "key", 4, "value", 8,
+                "entries", 1, "name", "foreign")
+    try:
+        listener = serve.label("blue", 8081, reuseport=True)
+        number = listener.fileno()
+        cli.bpftool("map", "update", "pinned", foreign, "key", *[0] * 4,
+                    "value", *number.to_bytes(8, "little"), pass_fds=[number])
+        serve.label("green", 8082)
+        bgs("attach", "eth0")
+        warning = bgs.warnings()
+        assert "8081" in warning and "holds the socket" in warning and str(os.getpid()) in warning
+        assert bgs.listening("blue") == []
+        assert ask() == "green"
+    finally:
+        foreign.unlink()
+
+
 @pytest.fixture
 def elsewhere(net):
     namespace = host.Netns("elsewhere")
