@@ -8,9 +8,10 @@
 
 #define TCP_LISTEN 10 /* include/net/tcp_states.h */
 
-static __always_inline void report(struct bpf_iter__tcp *ctx, struct tcp_sock *tcp,
-				   const struct listener *listener, enum bgs_report_kind kind,
-				   __u32 number, int error)
+/* `tcp` is `sk` again: the helpers of Linux before 6.3 want one known not to be NULL. */
+static __always_inline void report(struct bpf_iter__tcp *ctx, struct sock_common *sk,
+				   struct tcp_sock *tcp, const struct listener *listener,
+				   enum bgs_report_kind kind, __u32 number, int error)
 {
 	struct sock *owner = (struct sock *)tcp;
 	struct bgs_report line = {
@@ -18,7 +19,7 @@ static __always_inline void report(struct bpf_iter__tcp *ctx, struct tcp_sock *t
 		.error = error,
 		.number = number,
 		.protocol = IPPROTO_TCP,
-		.cookie = bpf_get_socket_cookie(ctx->sk_common),
+		.cookie = bpf_get_socket_cookie(sk),
 		.address = listener->local,
 	};
 
@@ -101,14 +102,14 @@ int adopt(struct bpf_iter__tcp *ctx)
 	is_backend = listener_instance(&listener, &number);
 	if (!is_our_netns(sk)) {
 		if (is_backend)
-			report(ctx, tcp, &listener, BGS_REPORT_FOREIGN, number, 0);
+			report(ctx, sk, tcp, &listener, BGS_REPORT_FOREIGN, number, 0);
 		return 0;
 	}
 	slot = conflicting_service(&listener);
 	if (slot)
-		report(ctx, tcp, &listener, BGS_REPORT_CONFLICT, *slot, 0);
+		report(ctx, sk, tcp, &listener, BGS_REPORT_CONFLICT, *slot, 0);
 	if (is_backend)
-		report(ctx, tcp, &listener, BGS_REPORT_BACKEND, number,
+		report(ctx, sk, tcp, &listener, BGS_REPORT_BACKEND, number,
 		       adopt_listener(sk, &listener, number));
 	return 0;
 }

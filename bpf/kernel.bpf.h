@@ -49,6 +49,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	void *sk_user_data; /* of a listener: set while it is in a socket map */
 };
 
 struct inet_connection_sock {

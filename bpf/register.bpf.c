@@ -28,8 +28,14 @@ static __always_inline void register_listener(struct bpf_sock_ops *ops, struct b
 	if (!listener_instance(&listener, &number))
 		return;
 	instance = bpf_map_lookup_elem(&instances, &number);
-	/* A socket that listens again has a tag, but lost its place: it enters anew. */
-	if (!instance || listener_insert(AT_LISTEN, ops, &listener, number, instance, NULL, &tag))
+	if (!instance)
+		return;
+	/*
+	 * A socket that listens again, after shutdown(), has a tag. Kernels differ in
+	 * whether it still has its place: if it is in no map, it enters anew.
+	 */
+	stored = ((struct sock *)tcp)->sk_user_data ? bpf_sk_storage_get(&tags, sk, NULL, 0) : NULL;
+	if (listener_insert(AT_LISTEN, ops, &listener, number, instance, stored, &tag))
 		return; /* `adopt` will meet the same error and report it */
 	stored = bpf_sk_storage_get(&tags, sk, &tag, BPF_SK_STORAGE_GET_F_CREATE);
 	if (stored)

@@ -24,10 +24,13 @@
 #define LOOPBACK_IFINDEX 1 /* of every network namespace; include/net/net_namespace.h */
 
 /*
- * Listeners tried for one lookup. Only a lookup that meets dead ones tries a
- * second: it takes each out of rotation, so that the next lookup need not.
+ * Listeners tried in one round. Only a lookup that meets dead ones tries a
+ * second: it takes each out of rotation, so that the next lookup need not. The
+ * rounds are for the verifier, which follows a loop only so far; a round may
+ * look once more at the first place of the instance the last one stopped in.
  */
 #define MAX_TRIES 256
+#define MAX_ROUNDS (BGS_MAX_INSTANCES * (BGS_MAX_SIBLINGS + 1) / (MAX_TRIES - 1) + 1)
 
 /* False with `attach all`, so that kernels without ingress_ifindex (< 5.17) load it. */
 const volatile bool filter_interfaces = true;
@@ -95,21 +98,28 @@ static __always_inline bool find_exact(const struct bpf_sk_lookup *ctx, __u32 *s
 	return found;
 }
 
-/* An exact address goes before the wildcard of its family. */
-static __always_inline bool find_slot(const struct bpf_sk_lookup *ctx, enum bgs_family family,
-				      __u32 *slot)
+/*
+ * An exact address goes before the wildcard of its family. It is in `listen`
+ * for a moment without its service, which comes last and goes first: until
+ * then and from then on the wildcard has it.
+ */
+static __always_inline const struct bgs_service *find_service(const struct bpf_sk_lookup *ctx,
+							      enum bgs_family family, __u32 *slot)
 {
 	__u32 number = ctx->local_port;
 	const struct bgs_port *port = bpf_map_lookup_elem(&ports, &number);
+	const struct bgs_service *service = NULL;
 	__u32 wildcard;
 
 	if (!port)
-		return false;
+		return NULL;
 	if (port->exact && find_exact(ctx, slot))
-		return true;
+		service = bpf_map_lookup_elem(&services, slot);
 	wildcard = port->wildcard[family & (BGS_FAMILIES - 1)];
+	if (service || !wildcard)
+		return service;
 	*slot = wildcard - 1;
-	return wildcard;
+	return bpf_map_lookup_elem(&services, slot);
 }
 
 static __always_inline __u64 hash_client(const struct bpf_sk_lookup *ctx, bool by_connection)
@@ -246,8 +256,9 @@ __noinline int count_error(__u32 slot)
 }
 
 /*
- * The long way: tries every listener of the `ready` instances of the color that
- * starts at instance number `first`. 0: one took the connection; -ENOENT: none.
+ * A round of the long way: tries the listeners of the `ready` instances of the
+ * color that starts at instance number `first`. 0: one took the connection;
+ * -ENOENT: none; -EAGAIN: there are more.
  */
 __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u64 hash,
 			__u32 family)
@@ -270,7 +281,7 @@ __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u
 			__u32 place;
 
 			if (!ready)
-				break;
+				return -ENOENT;
 			place = pick(ready, hash) & (BGS_MAX_INSTANCES - 1);
 			ready &= ~BIT(place);
 			key.instance = first | place;
@@ -286,16 +297,18 @@ __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u
 		else if (!left)
 			retire_instance(key.instance, family);
 	}
-	return -ENOENT;
+	return -EAGAIN;
 }
 
 /* The short way: the first listener of one instance. Almost always it is enough. */
-static __always_inline int steer_color(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready,
-				       __u32 family)
+static __always_inline int steer_color(struct bpf_sk_lookup *ctx, __u32 first, __u64 enabled,
+				       const __u64 *rotating, __u32 family)
 {
-	__u64 hash = 0;
+	__u64 ready = enabled & *rotating, hash = 0;
 	__u32 place;
 
+	if (!ready)
+		return -ENOENT;
 	if (ready & (ready - 1)) {
 		hash = hash_client(ctx, true);
 		place = pick(ready, hash);
@@ -304,33 +317,45 @@ static __always_inline int steer_color(struct bpf_sk_lookup *ctx, __u32 first, _
 	}
 	if (!assign_first(ctx, first | (place & (BGS_MAX_INSTANCES - 1)), family))
 		return 0;
-	return steer_to(ctx, first, ready, hash, family);
+	for (int round = 0; round < MAX_ROUNDS; round++) {
+		int err = steer_to(ctx, first, ready, hash, family);
+
+		if (err != -EAGAIN)
+			return err;
+		ready = enabled & *(const volatile __u64 *)rotating;
+	}
+	return -ENOENT;
+}
+
+static __always_inline bool try_color(struct bpf_sk_lookup *ctx, __u32 slot,
+				      const struct bgs_service *service,
+				      const struct bgs_rotation *set, struct bgs_counters *count,
+				      enum bgs_color color, enum bgs_family family)
+{
+	if (steer_color(ctx, BGS_INSTANCE(slot, color, 0), service->enabled[color],
+			&set->ready[color][family], family))
+		return false;
+	count->steered[color]++;
+	return true;
 }
 
 static __always_inline int steer_service(struct bpf_sk_lookup *ctx, __u32 slot,
-					 enum bgs_family family)
+					 const struct bgs_service *service, enum bgs_family family)
 {
-	const struct bgs_service *service = bpf_map_lookup_elem(&services, &slot);
 	const struct bgs_rotation *set = bpf_map_lookup_elem(&rotation, &slot);
 	struct bgs_counters *count = bpf_map_lookup_elem(&counters, &slot);
 	enum bgs_color color;
-	bool failover = false;
 
-	if (!service || !set || !count)
+	if (!set || !count)
 		return SK_PASS;
 	color = choose_color(ctx, slot, service, count);
-	for (;;) {
-		__u64 ready = service->enabled[color] & set->ready[color][family];
-
-		if (ready && !steer_color(ctx, BGS_INSTANCE(slot, color, 0), ready, family)) {
-			count->steered[color]++;
-			count->failover += failover;
-			return SK_PASS;
-		}
-		if (failover || !service->flags.failover)
-			break;
-		failover = true;
-		color ^= 1;
+	if (try_color(ctx, slot, service, set, count, color, family))
+		return SK_PASS;
+	/* Not a loop: Linux before 6.8 refuses one that clang enters in its middle. */
+	if (service->flags.failover &&
+	    try_color(ctx, slot, service, set, count, color ^ 1, family)) {
+		count->failover++;
+		return SK_PASS;
 	}
 	if (service->flags.pass_when_empty) {
 		count->passed++;
@@ -344,13 +369,15 @@ SEC("sk_lookup")
 int steer(struct bpf_sk_lookup *ctx)
 {
 	enum bgs_family family = ctx->family == AF_INET ? BGS_V4 : BGS_V6;
+	const struct bgs_service *service;
 	__u32 slot;
 
-	if (ctx->protocol != IPPROTO_TCP || !find_slot(ctx, family, &slot))
+	if (ctx->protocol != IPPROTO_TCP)
 		return SK_PASS;
-	if (filter_interfaces && !arrives_on_attached(ctx->ingress_ifindex))
+	service = find_service(ctx, family, &slot);
+	if (!service || (filter_interfaces && !arrives_on_attached(ctx->ingress_ifindex)))
 		return SK_PASS;
-	return steer_service(ctx, slot, family);
+	return steer_service(ctx, slot, service, family);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -7,7 +7,8 @@
 #include "datapath/listeners.h"
 #include "datapath/services.h"
 #include "message.h"
-#include "status_table.h"
+#include "percent.h"
+#include "status.h"
 
 enum {
 	OPTION_LISTEN = 1,
@@ -138,16 +139,6 @@ static int check_complete(struct command_context *context, const struct service_
 			   "service %s: no %s address given", spec->name, missing);
 }
 
-/* Listeners that are open already serve from now on. */
-static int adopt(struct command_context *context)
-{
-	struct listener *listeners;
-	ssize_t count = listeners_scan(&context->datapath, false, &listeners, &context->failure);
-
-	free(listeners);
-	return count < 0 ? -1 : 0;
-}
-
 static int add(struct command_context *context, int argc, char **argv)
 {
 	struct service_spec *spec = calloc(1, sizeof(*spec));
@@ -166,12 +157,10 @@ static int add(struct command_context *context, int argc, char **argv)
 	    services_repair(&context->datapath, &context->failure) ||
 	    service_add(&context->datapath, spec, &context->failure))
 		goto out;
-	err = adopt(context);
-	if (!err) {
-		message_info("%s: added; new connections go to blue", spec->name);
-		if (context->json)
-			command_print_json(context, json_pack("{s:s}", "added", spec->name));
-	}
+	message_info("%s: added; new connections go to blue", spec->name);
+	if (context->json)
+		command_print_json(context, json_pack("{s:s}", "added", spec->name));
+	err = 0;
 out:
 	free(spec);
 	return err;
@@ -180,6 +169,7 @@ out:
 static int rm(struct command_context *context, int argc, char **argv)
 {
 	struct bgs_service service;
+	int err;
 	__u32 slot;
 
 	if (command_option(context, argc, argv, NULL) != -1 ||
@@ -188,8 +178,12 @@ static int rm(struct command_context *context, int argc, char **argv)
 	    services_repair(&context->datapath, &context->failure) ||
 	    service_find(&context->datapath, argv[optind + 1], &slot, &service,
 			 &context->failure) ||
-	    service_remove(&context->datapath, slot, &context->failure) || adopt(context))
+	    service_remove(&context->datapath, slot, &context->failure))
 		return -1;
+	err = listeners_adopt(&context->datapath); /* its listeners may serve another now */
+	if (err)
+		return failure_errno(&context->failure, -err, "run 'bgswitch status'",
+				     "cannot look for listeners");
 	message_info("%s: removed", service.name);
 	if (context->json)
 		command_print_json(context, json_pack("{s:s}", "removed", service.name));

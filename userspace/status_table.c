@@ -8,22 +8,13 @@
 
 #include <libsmartcols.h>
 
+#include "percent.h"
 #include "version.h"
 
 enum column { SERVICE, COLOR, ROLE, SHARE, STEERED, INSTANCE, LISTENING, PROCESS, COLUMNS };
 
 static const char *const headings[COLUMNS] = { "SERVICE", "COLOR",    "ROLE",	   "SHARE",
 					       "STEERED", "INSTANCE", "LISTENING", "PROCESS" };
-
-const char *percent_format(char text[16], unsigned int basis_points)
-{
-	if (basis_points % 100)
-		snprintf(text, 16, "%u.%0*u%%", basis_points / 100, basis_points % 10 ? 2 : 1,
-			 basis_points % 10 ? basis_points % 100 : basis_points % 100 / 10);
-	else
-		snprintf(text, 16, "%u%%", basis_points / 100);
-	return text;
-}
 
 static struct libscols_table *new_table(void)
 {

@@ -7,7 +7,4 @@
 
 void status_print(const struct status *status);
 
-/* "12.5%", from basis points. */
-const char *percent_format(char text[16], unsigned int basis_points);
-
 #endif

@@ -177,9 +177,9 @@ def test_conflict_with_a_listener_on_the_service_port(bgs, serve):
 
 def test_no_conflict_once_it_is_gone(attached, serve):
     listener = serve.label("ordinary", 80)
-    assert ":80" in attached.warnings()
+    assert "own address" in attached.warnings()
     serve.end(listener)
-    assert attached.warnings() == ""
+    assert "own address" not in attached.warnings()
 
 
 def test_mptcp_listener_is_named_with_the_way_out(attached, serve, ask):

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "datapath/listeners.h"
 #include "datapath/map.h"
 #include "datapath/preview.h"
 #include "datapath/services.h"
@@ -240,6 +241,37 @@ static int free_slot(const struct datapath *datapath, __u32 *slot, struct failur
 			   "there are %d services already, and no room for more", BGS_MAX_SERVICES);
 }
 
+static bool exists(const struct datapath *datapath, __u32 slot)
+{
+	struct bgs_service value;
+
+	return !map_get(datapath->fds[PIN_SERVICES], &slot, &value);
+}
+
+struct port_use {
+	const struct datapath *datapath;
+	__be16 port;
+};
+
+/* A visit of `listen`: is this a specific address on the port, of a service that stays? */
+static int is_exact(const void *key, const void *value, void *data)
+{
+	const struct bgs_endpoint *listen = key;
+	const struct port_use *use = data;
+	const __u32 *slot = value;
+
+	return listen->port == use->port && !endpoint_is_wildcard(listen) &&
+	       exists(use->datapath, *slot);
+}
+
+static bool port_has_exact(const struct datapath *datapath, __be16 port)
+{
+	struct port_use use = { .datapath = datapath, .port = port };
+
+	return map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint), sizeof(__u32),
+			is_exact, &use);
+}
+
 /* Keeps `ports` in step with `listen`, in which `key` was just added or is to be removed. */
 static int port_index(const struct datapath *datapath, const struct bgs_endpoint *key, __u32 slot,
 		      bool add)
@@ -252,8 +284,8 @@ static int port_index(const struct datapath *datapath, const struct bgs_endpoint
 		return err;
 	if (endpoint_is_wildcard(key))
 		port.wildcard[endpoint_is_v4(key) ? BGS_V4 : BGS_V6] = add ? slot + 1 : 0;
-	else
-		port.exact = add; /* corrected below while others are left */
+	else /* never off while another service needs it, not even for a moment */
+		port.exact = add || port_has_exact(datapath, key->port);
 	return map_put(datapath->fds[PIN_PORTS], &number, &port);
 }
 
@@ -282,6 +314,8 @@ static int write_service(const struct datapath *datapath, __u32 slot,
 					   &instances->instances[i]);
 		}
 	}
+	if (!err) /* before the first lookup finds the service */
+		err = listeners_adopt(datapath);
 	for (size_t i = 0; i < spec->listen_count && !err; i++) {
 		err = map_add(datapath->fds[PIN_LISTEN], &spec->listen[i], &slot);
 		if (!err)
@@ -321,13 +355,6 @@ int service_remove(const struct datapath *datapath, __u32 slot, struct failure *
 	return services_repair(datapath, failure);
 }
 
-static bool exists(const struct datapath *datapath, __u32 slot)
-{
-	struct bgs_service value;
-
-	return !map_get(datapath->fds[PIN_SERVICES], &slot, &value);
-}
-
 static int repair_listen(const void *key, const void *value, void *data)
 {
 	const struct datapath *datapath = data;
@@ -338,14 +365,6 @@ static int repair_listen(const void *key, const void *value, void *data)
 		return 0;
 	err = port_index(datapath, key, *slot, false);
 	return err ? err : map_delete(datapath->fds[PIN_LISTEN], key);
-}
-
-/* An address that is left needs its mark in `ports`, which others on its port shared. */
-static int restore_port(const void *key, const void *value, void *data)
-{
-	const __u32 *slot = value;
-
-	return port_index(data, key, *slot, true);
 }
 
 static int delete_sockets(const struct datapath *datapath, __u32 number)
@@ -420,9 +439,6 @@ int services_repair(const struct datapath *datapath, struct failure *failure)
 	if (!err)
 		err = map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint),
 			       sizeof(__u32), repair_listen, data);
-	if (!err)
-		err = map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint),
-			       sizeof(__u32), restore_port, data);
 	if (!err)
 		err = map_each(datapath->fds[PIN_INSTANCES], sizeof(__u32),
 			       sizeof(struct bgs_instance), repair_instance, data);

@@ -61,6 +61,15 @@ static int read_reports(const struct datapath *datapath, struct scan *scan)
 	return err;
 }
 
+int listeners_adopt(const struct datapath *datapath)
+{
+	struct scan scan = {};
+	int err = datapath->fds[PIN_ADOPT] < 0 ? 0 : read_reports(datapath, &scan);
+
+	free(scan.listeners);
+	return err;
+}
+
 static int read_elsewhere(int netns, void *data)
 {
 	void **arguments = data;

@@ -15,8 +15,11 @@ struct listener {
 	char comm[16];
 };
 
+/* Registers listeners that are open already, if the kernel can; 0 or -errno. */
+int listeners_adopt(const struct datapath *datapath);
+
 /*
- * Registers listeners that are open already, and returns all that concern the
+ * Does so, and returns all that concern the
  * services in `*listeners` (free() it): how many, or -1. With `elsewhere`,
  * looks into the network namespaces of other processes as well, to name
  * listeners that cannot serve from there.

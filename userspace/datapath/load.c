@@ -15,6 +15,7 @@
 #include "datapath/datapath.h"
 #include "datapath/features.h"
 #include "datapath/layout.h"
+#include "datapath/listeners.h"
 
 #define NEXT_LOAD "see 'bgswitch -v attach' for the kernel's own words"
 
@@ -226,6 +227,7 @@ static int attach_all(struct datapath *datapath, const struct bgswitch_bpf *skel
 		      struct failure *failure)
 {
 	const struct bpf_program *program;
+	int err;
 
 	program = skeleton->progs.flip;
 	if (bpf_program__autoload(program) &&
@@ -240,6 +242,9 @@ static int attach_all(struct datapath *datapath, const struct bgswitch_bpf *skel
 	program = skeleton->progs.register_listeners;
 	if (bpf_program__autoload(program) && attach_register(datapath, program, failure))
 		return -1;
+	err = listeners_adopt(datapath);
+	if (err)
+		return failure_errno(failure, -err, NEXT_LOAD, "cannot look for listeners");
 	return attach_steer(datapath, skeleton->progs.steer, failure);
 }
 
