@@ -15,6 +15,7 @@
 
 #include "lib/fixture.h"
 #include "lib/sample.h"
+#include "lib/sockets.h"
 
 #define PROCESSES 300
 #define ROUNDS 201
@@ -141,8 +142,8 @@ int main(int argc, char **argv)
 	fixture_start(&fixture);
 	slot = fixture_service(&fixture, "web", "127.0.0.1:80", "127.0.0.1:8081", "127.0.0.1:8082",
 			       (struct bgs_flags){});
-	fixture_listen("127.0.0.1:8081");
-	fixture_listen("127.0.0.1:8082");
+	listen_on("127.0.0.1:8081", 0);
+	listen_on("127.0.0.1:8082", 0);
 	setenv("BGSWITCH_BPFFS", fixture.bpffs, 1);
 	setenv("BGSWITCH_RUN_DIR", mkdtemp(run_dir), 1);
 	printf("Flip: %d rounds of %d stores, %d processes\n%s\n\n", ROUNDS, STORES, PROCESSES,

@@ -12,6 +12,7 @@
 
 #include "datapath/preview.h"
 #include "sample.h"
+#include "sockets.h"
 
 #define SERVICES BGS_MAX_SERVICES
 #define INSTANCES BGS_MAX_INSTANCES
@@ -44,7 +45,7 @@ static void add_service(struct fixture *fixture, unsigned int number, unsigned i
 	fixture_service(fixture, name, listen, blue, green, defaults);
 	for (unsigned int i = 0; i < instances && sockets; i++) {
 		local_address(address, next_port - instances + i);
-		sockets[i] = fixture_listen(address);
+		sockets[i] = listen_on(address, 0);
 	}
 }
 

@@ -138,52 +138,12 @@ __u32 fixture_service(struct fixture *fixture, const char *name, const char *lis
 	return slot;
 }
 
-static socklen_t to_sockaddr(struct sockaddr_storage *storage, const char *address)
-{
-	const struct endpoint endpoint = parse(address);
-	struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
-
-	memset(storage, 0, sizeof(*storage));
-	if (endpoint_is_v4(&endpoint.key)) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = endpoint.key.port;
-		memcpy(&v4->sin_addr, &endpoint.key.address[3], sizeof(v4->sin_addr));
-		return sizeof(*v4);
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = endpoint.key.port;
-	memcpy(&v6->sin6_addr, endpoint.key.address, sizeof(v6->sin6_addr));
-	return sizeof(*v6);
-}
-
-int fixture_listen(const char *address)
-{
-	struct sockaddr_storage storage;
-	socklen_t size = to_sockaddr(&storage, address);
-	int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	/* No SO_REUSEPORT: the kernel's test run refuses such sockets (EOPNOTSUPP). */
-	CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&storage, size) && !listen(fd, 16),
-	      "listen on %s", address);
-	return fd;
-}
-
-__u64 fixture_cookie(int socket)
-{
-	socklen_t size = sizeof(__u64);
-	__u64 cookie;
-
-	CHECK(!getsockopt(socket, SOL_SOCKET, SO_COOKIE, &cookie, &size), "SO_COOKIE");
-	return cookie;
-}
-
-struct lookup_result fixture_lookup(int program, const char *client, const char *local,
-				    unsigned int repeat)
+static struct lookup_result run_lookup(int program, __u32 protocol, const char *client,
+				       const char *local, unsigned int repeat)
 {
 	const struct endpoint remote = parse(client), target = parse(local);
 	struct bpf_sk_lookup context = {
-		.protocol = IPPROTO_TCP,
+		.protocol = protocol,
 		.remote_port = remote.key.port,
 		.local_port = ntohs(target.key.port),
 	};
@@ -203,6 +163,17 @@ struct lookup_result fixture_lookup(int program, const char *client, const char 
 	return (struct lookup_result){ .verdict = (int)run.retval,
 				       .cookie = context.cookie,
 				       .nanoseconds = run.duration };
+}
+
+struct lookup_result fixture_lookup(int program, const char *client, const char *local,
+				    unsigned int repeat)
+{
+	return run_lookup(program, IPPROTO_TCP, client, local, repeat);
+}
+
+struct lookup_result fixture_lookup_udp(int program, const char *client, const char *local)
+{
+	return run_lookup(program, IPPROTO_UDP, client, local, 1);
 }
 
 int fixture_empty_program(void)

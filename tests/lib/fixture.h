@@ -28,10 +28,6 @@ void fixture_stop(struct fixture *fixture);
 __u32 fixture_service(struct fixture *fixture, const char *name, const char *listen,
 		      const char *blue, const char *green, struct bgs_flags flags);
 
-/* Opens a listening socket on "ADDRESS:PORT" and returns it. */
-int fixture_listen(const char *address);
-__u64 fixture_cookie(int socket);
-
 struct lookup_result {
 	int verdict; /* SK_PASS or SK_DROP */
 	__u64 cookie; /* of the chosen socket, 0: none */
@@ -45,6 +41,8 @@ struct lookup_result {
  */
 struct lookup_result fixture_lookup(int program, const char *client, const char *local,
 				    unsigned int repeat);
+
+struct lookup_result fixture_lookup_udp(int program, const char *client, const char *local);
 
 /* An sk_lookup program that does nothing: the floor of every measurement. */
 int fixture_empty_program(void);
