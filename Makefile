@@ -100,9 +100,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB) $(LIBRARY)
 
 # ---- dependencies: installed by apt when missing, otherwise nothing happens
 
-.PHONY: deps deps-build deps-test deps-demo deps-lint
-deps: deps-build deps-test deps-demo deps-lint ## install all packages that are missing (Debian, root)
-deps-build deps-test deps-demo deps-lint: deps-%:
+.PHONY: deps deps-build deps-test deps-demo deps-vmtest deps-lint
+deps: deps-build deps-test deps-demo deps-vmtest deps-lint ## install all packages that are missing (Debian, root)
+deps-build deps-test deps-demo deps-vmtest deps-lint: deps-%:
 	@sh tests/deps.sh $*
 
 # ---- tests
@@ -139,7 +139,7 @@ bench: ## what a lookup and a flip cost (root)
 
 .PHONY: vmtest
 vmtest: ## the program tests and a short end-to-end test on other kernels (root)
-	@$(MAKE) --no-print-directory deps-build deps-test
+	@$(MAKE) --no-print-directory deps-build deps-test deps-vmtest
 	@$(MAKE) --no-print-directory tests
 	@vmtest/run $(KERNELS)
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs the Debian packages of a group that are missing: build, test, demo or lint.
+# Installs the Debian packages of a group that are missing: build, test, demo, vmtest or lint.
 # Does nothing, and needs no root, when all are there.
 set -eu
 
@@ -9,15 +9,21 @@ build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf
 demo="nginx-light wrk curl iproute2 util-linux procps"
 test="$demo libcmocka-dev python3 python3-pytest haproxy nodejs redis-server redis-tools
 	apache2-utils hey ethtool"
+vmtest="kmod file udev python3 util-linux"
+case $(uname -m) in
+aarch64) vmtest="$vmtest qemu-system-arm" ;;
+*) vmtest="$vmtest qemu-system-x86" ;;
+esac
 lint="clang-format cppcheck shellcheck git"
 
 case ${1:-} in
 build) wanted=$build ;;
 test) wanted=$test ;;
 demo) wanted=$demo ;;
+vmtest) wanted=$vmtest ;;
 lint) wanted=$lint ;;
 *)
-	echo "usage: $0 build|test|demo|lint" >&2
+	echo "usage: $0 build|test|demo|vmtest|lint" >&2
 	exit 1
 	;;
 esac
