@@ -51,20 +51,20 @@ static int attach(struct command_context *context, const struct interface *inter
 {
 	struct failure *failure = &context->failure;
 	struct datapath *datapath = &context->datapath;
-	bool all = false, fresh;
+	bool all = false;
 	struct service *services;
 	int err;
 
 	if (place_mount_bpffs(&context->place, failure))
 		return -1;
-	fresh = !datapath_exists(&context->place);
 	if (datapath_create(datapath, failure) || services_repair(datapath, failure))
 		return -1;
 	err = services_read(datapath, &services, failure);
 	if (err < 0)
 		return -1;
 	free(services);
-	if (!err && fresh && add_default_service(context))
+	/* Nothing steers yet; later, no service means that somebody removed them. */
+	if (!err && datapath->fds[PIN_STEER] < 0 && add_default_service(context))
 		return -1;
 	for (int i = 0; i < count; i++) {
 		all = all || !interfaces[i].index;

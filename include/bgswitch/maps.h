@@ -113,8 +113,8 @@ struct bgs_rotation {
 /* `counters`: slot -> outcomes of lookups, one copy per CPU. */
 struct bgs_counters {
 	__u64 steered[BGS_COLORS]; /* handed to a listener of this color */
-	__u64 previewed; /* of these: color chosen by a preview network */
-	__u64 failover; /* of these: the chosen color had no listener left */
+	__u64 previewed; /* a preview network chose the color, whatever came of it */
+	__u64 failover; /* of those steered: the chosen color had no listener left */
 	__u64 refused; /* no listener at all: RST */
 	__u64 passed; /* no listener at all: left to the ordinary lookup */
 	__u64 errors; /* a listener was there and the kernel would not take it */

@@ -135,6 +135,8 @@ static void test_number_used_again_knows_nothing_of_its_last_owner(void **state)
 	assert_int_equal(service_remove(datapath, slot, &failure), 0);
 	stage_service(stage, "other", "0.0.0.0:90", ":9", ":10", flags);
 	assert_int_equal(stage->slot, slot);
+	for (enum bgs_color color = 0; color < BGS_COLORS; color++)
+		assert_false(instance_is_listening(datapath, BGS_INSTANCE(slot, color, 0)));
 	assert_int_equal(stage_lookup(stage, client(1), "10.0.0.1:90"), REFUSED);
 	assert_int_equal(stage_lookup(stage, client(1), "10.0.0.1:80"), PASSED);
 	assert_int_equal(stage_counters(stage).steered[BGS_BLUE], 0);

@@ -5,7 +5,7 @@
 
 #include "datapath/pins.h"
 
-/* Compares type, sizes and flags of map `pin` behind `fd`; names the difference. */
+/* Compares type, sizes and room of map `pin` behind `fd`; names the difference. */
 int layout_check(const char *dir, enum pin pin, int fd, struct failure *failure);
 
 #endif

@@ -19,10 +19,9 @@ struct listener {
 int listeners_adopt(const struct datapath *datapath);
 
 /*
- * Does so, and returns all that concern the
- * services in `*listeners` (free() it): how many, or -1. With `elsewhere`,
- * looks into the network namespaces of other processes as well, to name
- * listeners that cannot serve from there.
+ * Does so, and returns all that concern the services in `*listeners` (free()
+ * it): how many, or -1. With `elsewhere`, looks into the network namespaces of
+ * other processes as well, to name listeners that cannot serve from there.
  */
 ssize_t listeners_scan(const struct datapath *datapath, bool elsewhere, struct listener **listeners,
 		       struct failure *failure);
