@@ -186,7 +186,7 @@ static void test_change_of_a_service_disturbs_no_neighbour_on_its_port(void **st
 	struct watch watch = { .stage = stage, .allowed = { stays, stays } };
 
 	watch_start(&watch);
-	come_and_go(stage, "10.0.0.2:80", 200);
+	come_and_go(stage, "10.0.0.2:80", 100);
 	watch_end(&watch);
 }
 
@@ -198,7 +198,7 @@ static void test_service_takes_an_address_from_a_wildcard_and_gives_it_back(void
 	struct watch watch = { .stage = stage, .allowed = { any, specific } };
 
 	watch_start(&watch);
-	come_and_go(stage, "10.0.0.1:80", 200);
+	come_and_go(stage, "10.0.0.1:80", 100);
 	watch_end(&watch);
 }
 
@@ -210,7 +210,7 @@ static void test_service_is_whole_when_it_appears(void **state)
 	struct watch watch = { .stage = stage, .allowed = { PASSED, green } };
 
 	watch_start(&watch);
-	come_and_go(stage, "0.0.0.0:80,10.0.0.1:80", 200);
+	come_and_go(stage, "0.0.0.0:80,10.0.0.1:80", 100);
 	watch_end(&watch);
 }
 

@@ -352,6 +352,7 @@ int service_remove(const struct datapath *datapath, __u32 slot, struct failure *
 		err = map_delete(datapath->fds[PIN_SERVICES], &slot); /* from here on it is gone */
 	if (err)
 		return failure_errno(failure, -err, NEXT_ROOT, "cannot remove the service");
+	map_wait_for_lookups(); /* those that found the service still need its listeners */
 	return services_repair(datapath, failure);
 }
 

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <linux/membarrier.h>
 
 #define MAX_KEY 32
 #define MAX_VALUE 64
@@ -52,4 +55,14 @@ int map_add(int fd, const void *key, const void *value)
 int map_delete(int fd, const void *key)
 {
 	return bpf_map_delete_elem(fd, key) && errno != ENOENT ? -errno : 0;
+}
+
+/*
+ * Programs run inside an RCU read-side section, and this command waits for a
+ * grace period (kernel/sched/membarrier.c, since Linux 4.3; not with nohz_full
+ * CPUs, where only a lookup that runs at this very moment may see an old entry).
+ */
+void map_wait_for_lookups(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }

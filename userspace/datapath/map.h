@@ -17,4 +17,10 @@ int map_put(int fd, const void *key, const void *value); /* adds or replaces */
 int map_add(int fd, const void *key, const void *value); /* -EEXIST if it is there */
 int map_delete(int fd, const void *key); /* 0 if it is not there */
 
+/*
+ * Returns when every lookup has ended that began before: from here on no
+ * program sees what was deleted. Takes some milliseconds.
+ */
+void map_wait_for_lookups(void);
+
 #endif
