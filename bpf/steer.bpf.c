@@ -351,7 +351,7 @@ static __always_inline int steer_service(struct bpf_sk_lookup *ctx, __u32 slot,
 	color = choose_color(ctx, slot, service, count);
 	if (try_color(ctx, slot, service, set, count, color, family))
 		return SK_PASS;
-	/* Not a loop: Linux before 6.8 refuses one that clang enters in its middle. */
+	/* Not a loop: Linux 6.1 refuses one that clang enters in its middle. */
 	if (service->flags.failover &&
 	    try_color(ctx, slot, service, set, count, color ^ 1, family)) {
 		count->failover++;
