@@ -5,6 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Prints, and shows where something did not fit: arguments can be of any length. */
+__attribute__((format(printf, 3, 0))) static void print(char *text, size_t size, const char *format,
+							va_list args)
+{
+	int length = vsnprintf(text, size, format, args);
+
+	if (length >= 0 && (size_t)length >= size)
+		strcpy(text + size - sizeof("..."), "...");
+}
+
 int failure_set(struct failure *failure, enum exit_code code, const char *next, const char *format,
 		...)
 {
@@ -13,7 +23,7 @@ int failure_set(struct failure *failure, enum exit_code code, const char *next, 
 	failure->code = code;
 	snprintf(failure->next, sizeof(failure->next), "%s", next);
 	va_start(args, format);
-	vsnprintf(failure->what, sizeof(failure->what), format, args);
+	print(failure->what, sizeof(failure->what), format, args);
 	va_end(args);
 	return -1;
 }
@@ -24,7 +34,7 @@ int failure_errno(struct failure *failure, int error, const char *next, const ch
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
+	print(what, sizeof(what), format, args);
 	va_end(args);
 	return failure_set(failure, EXIT_SYSTEM, next, "%s: %s", what, strerror(error));
 }

@@ -38,6 +38,7 @@ static void test_long_words_are_cut_and_the_system_error_stays(void **state)
 	text[sizeof(text) - 1] = '\0';
 	failure_set(&failure, EXIT_USAGE, text, "%s", text);
 	assert_int_equal(strlen(failure.what), sizeof(failure.what) - 1);
+	assert_string_equal(failure.what + strlen(failure.what) - 4, "x...");
 	assert_int_equal(strlen(failure.next), sizeof(failure.next) - 1);
 	failure_errno(&failure, ENOSPC, "make room", "%s", text);
 	assert_contains(failure.what, strerror(ENOSPC));

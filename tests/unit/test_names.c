@@ -59,7 +59,7 @@ static void test_name_has_to_leave_room_for_its_end(void **state)
 	assert_int_equal(service_name_check(name, &failure), 0);
 	name[BGS_NAME_SIZE - 1] = 'x';
 	assert_int_equal(service_name_check(name, &failure), -1);
-	assert_failure(failure, EXIT_USAGE, "longer than 31 characters");
+	assert_failure(failure, EXIT_USAGE, "at most 31 characters");
 }
 
 int main(void)

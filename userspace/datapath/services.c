@@ -44,8 +44,8 @@ int service_name_check(const char *name, struct failure *failure)
 				   "'%s' cannot name a service", name);
 	if (length >= BGS_NAME_SIZE)
 		return failure_set(failure, EXIT_USAGE, "use a shorter one",
-				   "service name '%s' is longer than %d characters", name,
-				   BGS_NAME_SIZE - 1);
+				   "a service's name has at most %d characters: '%s'",
+				   BGS_NAME_SIZE - 1, name);
 	return 0;
 }
 
