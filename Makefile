@@ -34,7 +34,7 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
 # ---- how
 
-PACKAGES := libbpf jansson smartcols libmnl
+PACKAGES := libbpf jansson smartcols
 # Found when it is needed: `make deps` runs before the libraries are there.
 PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PACKAGE_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
@@ -58,7 +58,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -Wno-missing-fie
 .SECONDARY:
 
 .PHONY: all
-all: $(BINARY) ## build $(BUILD)/bgswitch (installs what the build needs first: `make deps-build`)
+all: $(BINARY) ## build $(BUILD)/bgswitch; what it needs comes with `make deps-build`
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$@)

@@ -21,6 +21,7 @@ static __always_inline void report(struct bpf_iter__tcp *ctx, struct sock_common
 		.protocol = IPPROTO_TCP,
 		.cookie = bpf_get_socket_cookie(sk),
 		.address = listener->local,
+		.families = listener->serves[BGS_V4] << BGS_V4 | listener->serves[BGS_V6] << BGS_V6,
 	};
 
 	if (BPF_CORE_READ_BITFIELD(tcp, is_mptcp)) {
@@ -71,6 +72,15 @@ static __always_inline const __u32 *conflicting_service(const struct listener *l
 	return NULL;
 }
 
+/* Listens everywhere on a port on which services have specific addresses? */
+static __always_inline bool covers_services(const struct listener *listener)
+{
+	__u32 number = bpf_ntohs(listener->local.port);
+	const struct bgs_port *port = bpf_map_lookup_elem(&ports, &number);
+
+	return port && port->exact && address_is_any(listener->local.address);
+}
+
 /*
  * The iterator walks the namespace of whoever opened it. Listeners elsewhere
  * cannot serve (their connections would vanish), but are worth naming.
@@ -106,8 +116,9 @@ int adopt(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	slot = conflicting_service(&listener);
-	if (slot)
-		report(ctx, sk, tcp, &listener, BGS_REPORT_CONFLICT, *slot, 0);
+	if (slot || covers_services(&listener))
+		report(ctx, sk, tcp, &listener, BGS_REPORT_CONFLICT, slot ? *slot : BGS_ANY_SERVICE,
+		       0);
 	if (is_backend)
 		report(ctx, sk, tcp, &listener, BGS_REPORT_BACKEND, number,
 		       adopt_listener(sk, &listener, number));

@@ -21,6 +21,7 @@
 #include "preview.bpf.h"
 
 #define AF_INET 2
+#define INSTANCE_SEED 0x9e3779b97f4a7c15ULL
 #define LOOPBACK_IFINDEX 1 /* of every network namespace; include/net/net_namespace.h */
 
 /*
@@ -310,7 +311,8 @@ static __always_inline int steer_color(struct bpf_sk_lookup *ctx, __u32 first, _
 	if (!ready)
 		return -ENOENT;
 	if (ready & (ready - 1)) {
-		hash = hash_client(ctx, true);
+		/* Mixed again: with affinity by connection the split has used this very hash. */
+		hash = hash_mix(hash_client(ctx, true) ^ INSTANCE_SEED);
 		place = pick(ready, hash);
 	} else {
 		place = bits_lowest(ready);

@@ -5,7 +5,7 @@
 set -eu
 
 build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev
-	bpftool libjansson-dev libsmartcols-dev libmnl-dev"
+	bpftool libjansson-dev libsmartcols-dev"
 demo="nginx-light wrk curl iproute2 util-linux procps"
 test="$demo libcmocka-dev python3 python3-pytest haproxy nodejs redis-server redis-tools
 	apache2-utils hey ethtool"

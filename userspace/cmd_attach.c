@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "datapath/interfaces.h"
@@ -46,17 +47,19 @@ static int find_interfaces(struct command_context *context, int argc, char **arg
 	return 0;
 }
 
-/* Maps first, steering last: a command that is killed leaves what the next one completes. */
-static int attach(struct command_context *context, const struct interface *interfaces, int count)
+/*
+ * Maps first, then steering, the interfaces last: a command that is killed
+ * leaves what the next one completes, and one that fails has attached nothing.
+ */
+static int attach_new(struct command_context *context, const struct interface *interfaces,
+		      int count)
 {
 	struct failure *failure = &context->failure;
 	struct datapath *datapath = &context->datapath;
-	bool all = false;
 	struct service *services;
+	bool all = false;
 	int err;
 
-	if (place_mount_bpffs(&context->place, failure))
-		return -1;
 	if (datapath_create(datapath, failure) || services_repair(datapath, failure))
 		return -1;
 	err = services_read(datapath, &services, failure);
@@ -66,12 +69,31 @@ static int attach(struct command_context *context, const struct interface *inter
 	/* Nothing steers yet; later, no service means that somebody removed them. */
 	if (!err && datapath->fds[PIN_STEER] < 0 && add_default_service(context))
 		return -1;
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count; i++)
 		all = all || !interfaces[i].index;
+	if (datapath_load(datapath, all, failure))
+		return -1;
+	for (int i = 0; i < count; i++) {
 		if (interfaces_add(datapath, &interfaces[i], failure))
 			return -1;
 	}
-	return datapath_load(datapath, all, failure);
+	return 0;
+}
+
+static int attach(struct command_context *context, const struct interface *interfaces, int count)
+{
+	const struct place *place = &context->place;
+	struct failure unused;
+	bool was_there;
+
+	if (place_mount_bpffs(place, &context->failure))
+		return -1;
+	was_there = !access(place->pin_dir, F_OK);
+	if (!attach_new(context, interfaces, count))
+		return 0;
+	if (!was_there)
+		datapath_remove(place, &unused);
+	return -1;
 }
 
 static int report(struct command_context *context)

@@ -8,31 +8,45 @@
 static int detach_all(struct command_context *context)
 {
 	struct failure *failure = &context->failure;
-	const char *dir = context->place.pin_dir;
+	const struct place *place = &context->place;
 
-	if (datapath_remove(&context->place, failure) || pins_check_foreign(dir, failure))
+	if (datapath_check_owner(place, failure) || pins_check_foreign(place->pin_dir, failure) ||
+	    datapath_remove(place, failure))
 		return -1;
 	message_info("detached; nothing is steered any more");
 	return 0;
 }
 
+static bool is_named(const struct interface *interface, char **names, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (!strcmp(interface->name, names[i]))
+			return true;
+	}
+	return false;
+}
+
 static int detach_some(struct command_context *context, char **names, int count)
 {
-	struct interface_list left;
+	struct interface_list list;
+	size_t left = 0;
 
 	if (datapath_open(&context->datapath, &context->failure))
 		return -1;
-	for (int i = 0; i < count; i++) {
+	interfaces_list(&context->datapath, &list);
+	for (int i = 0; i < count && list.count; i++) {
 		if (interfaces_check(&context->datapath, names[i], &context->failure))
 			return -1; /* before the first is gone */
 	}
-	for (int i = 0; i < count; i++)
-		interfaces_remove(&context->datapath, names[i]);
-	interfaces_list(&context->datapath, &left);
-	if (!left.count)
+	for (size_t i = 0; i < list.count; i++)
+		left += !is_named(&list.items[i], names, count);
+	/* With none left, also when a detach was cut short here. */
+	if (!left)
 		return detach_all(context);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		interfaces_remove(&context->datapath, names[i]);
 		message_info("detached from %s", names[i]);
+	}
 	return 0;
 }
 
@@ -46,7 +60,7 @@ int cmd_detach(struct command_context *context, int argc, char **argv)
 		return -1;
 	for (int i = optind; i < argc; i++)
 		all = all || !strcmp(argv[i], "all");
-	if (command_begin(context, COMMAND_CHANGES, "detach"))
+	if (command_begin(context, all ? COMMAND_REMOVES : COMMAND_CHANGES, "detach"))
 		return -1;
 	err = all ? detach_all(context) : detach_some(context, argv + optind, argc - optind);
 	if (!err && context->json)

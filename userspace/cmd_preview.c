@@ -8,6 +8,7 @@
 #include "datapath/services.h"
 #include "message.h"
 #include "network.h"
+#include "target.h"
 
 /* What the operands say, before the service's slot is known. */
 struct request {
@@ -113,6 +114,8 @@ static int change(struct command_context *context, const struct request *request
 		err = services_repair(&context->datapath, failure);
 	if (!err)
 		err = service_find(&context->datapath, request->service, &slot, &service, failure);
+	if (!err && add)
+		err = target_check(&context->datapath, slot, &service, request->color, failure) < 0;
 	if (!err)
 		err = add ? previews_add(&context->datapath, slot, previews, request->count,
 					 failure)

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "datapath/services.h"
 #include "message.h"
+#include "target.h"
 
 enum { OPTION_FORCE = 1, OPTION_NO_WAIT };
 
@@ -48,15 +49,21 @@ static int parse(struct command_context *context, int argc, char **argv, struct 
 static int check_target(struct command_context *context, const struct request *request, __u32 slot,
 			const struct bgs_service *service)
 {
-	const char *color = color_name(request->color);
+	enum bgs_color color = request->color;
+	int serves;
 
-	if (request->force || color_listening(&context->datapath, slot,
-					      service->enabled[request->color], request->color))
+	if (!request->force && !color_listening(&context->datapath, slot, color))
+		serves = 0; /* found without a look at every socket there is */
+	else
+		serves = target_check(&context->datapath, slot, service, color, &context->failure);
+	if (serves < 0)
+		return -1;
+	if (serves || request->force)
 		return 0;
 	return failure_set(&context->failure, EXIT_REFUSED,
 			   "start it and see 'bgswitch status', or add --force",
 			   "%s: no instance of %s is listening, nothing changed", service->name,
-			   color);
+			   color_name(color));
 }
 
 static void report(const struct command_context *context, const struct bgs_service *service,

@@ -5,6 +5,7 @@
 #include "datapath/services.h"
 #include "message.h"
 #include "percent.h"
+#include "target.h"
 
 static bool is_percentage(const char *text)
 {
@@ -24,6 +25,9 @@ int cmd_split(struct command_context *context, int argc, char **argv)
 	    percent_parse(&split, text, &context->failure) ||
 	    command_open(context, COMMAND_CHANGES, "split") ||
 	    service_find(&context->datapath, name, &slot, &service, &context->failure))
+		return -1;
+	if (split && target_check(&context->datapath, slot, &service, !service.route.active,
+				  &context->failure) < 0)
 		return -1;
 	service.route.split_bp = split;
 	service.route.flips++;

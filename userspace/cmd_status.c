@@ -30,8 +30,10 @@ static int show(struct command_context *context)
 		for (size_t i = 0; i < status.warnings.count; i++)
 			message_warning("%s", status.warnings.texts[i]);
 	}
-	fflush(stdout);
 	status_free(&status);
+	if (fflush(stdout))
+		return failure_errno(&context->failure, errno, "see where stdout goes",
+				     "cannot write the output");
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lock.h"
 #include "message.h"
@@ -143,22 +144,56 @@ static const char *option_or_environment(const char *option, const char *variabl
 	return value && *value ? value : NULL;
 }
 
+/* An empty value is a script's unset variable; the default is not what it meant. */
+static int check_given(const char *option, const char *value, struct failure *failure)
+{
+	if (!value || *value)
+		return 0;
+	return failure_set(failure, EXIT_USAGE, "leave it out, or name one",
+			   "option %s has an empty value", option);
+}
+
+void command_init(struct command_context *context)
+{
+	*context = (struct command_context){ .lock = -1, .pin_lock = -1 };
+	datapath_init(&context->datapath, &context->place);
+}
+
+void command_end(struct command_context *context)
+{
+	datapath_close(&context->datapath);
+	if (context->pin_lock >= 0)
+		close(context->pin_lock);
+	if (context->lock >= 0)
+		close(context->lock);
+}
+
 int command_begin(struct command_context *context, enum command_access access,
 		  const char *operation)
 {
 	const char *run_dir = option_or_environment(context->run_dir, "BGSWITCH_RUN_DIR");
+	struct failure *failure = &context->failure;
 
+	if (check_given("--netns", context->netns, failure) ||
+	    check_given("--bpffs", context->bpffs, failure) ||
+	    check_given("--run-dir", context->run_dir, failure) ||
+	    check_given("--cgroup", context->cgroup, failure))
+		return -1;
 	if (place_find(&context->place, option_or_environment(context->netns, "BGSWITCH_NETNS"),
 		       option_or_environment(context->bpffs, "BGSWITCH_BPFFS"),
 		       option_or_environment(context->cgroup, "BGSWITCH_CGROUP"),
-		       &context->failure))
+		       &context->failure) &&
+	    !(access == COMMAND_REMOVES && context->place.netns_gone))
 		return -1;
 	datapath_init(&context->datapath, &context->place);
 	if (access == COMMAND_READS)
 		return 0;
 	context->lock = lock_take(run_dir ? run_dir : DEFAULT_RUN_DIR, context->place.lock_name,
 				  operation, &context->failure);
-	return context->lock < 0 ? -1 : 0;
+	if (context->lock < 0)
+		return -1;
+	context->pin_lock = lock_directory(context->place.pin_dir, &context->failure);
+	return context->pin_lock == -1 ? -1 : 0;
 }
 
 int command_open(struct command_context *context, enum command_access access, const char *operation)

@@ -22,7 +22,7 @@ struct command_context {
 	/* filled in by command_begin() */
 	struct place place;
 	struct datapath datapath;
-	int lock;
+	int lock, pin_lock;
 	struct failure failure; /* what main() prints when the command returns non-zero */
 };
 
@@ -46,7 +46,15 @@ int command_option(struct command_context *context, int argc, char **argv,
 /* Fails with usage unless there are `least` to `most` operands left. */
 int command_operands(struct command_context *context, int argc, char **argv, int least, int most);
 
-enum command_access { COMMAND_READS, COMMAND_CHANGES };
+/* Before anything else; and the end: closes what is open, and gives up the locks. */
+void command_init(struct command_context *context);
+void command_end(struct command_context *context);
+
+enum command_access {
+	COMMAND_READS,
+	COMMAND_CHANGES,
+	COMMAND_REMOVES, /* works for a network namespace that is gone, too */
+};
 
 /*
  * Finds the place; a command that changes things takes the lock as well, with

@@ -59,10 +59,38 @@ static void diagnose_conflict(struct warnings *warnings, const struct service *s
 	char address[ENDPOINT_TEXT], process[64];
 
 	warnings_add(warnings,
-		     "%s: %s listens on the service's own address %s and gets none of its new "
+		     "%s: %s listens on the service's own address %s and gets %s of its new "
 		     "connections while bgswitch steers; stop it or give it another port",
 		     service->spec.name, describe_process(process, listener),
-		     endpoint_format(address, &listener->report.address, false));
+		     endpoint_format(address, &listener->report.address, false),
+		     service->spec.flags.pass_when_empty ? "only what no instance takes" : "none");
+}
+
+/* It listens everywhere on a port on which services have specific addresses. */
+static void diagnose_cover(struct warnings *warnings, const struct service *services, size_t count,
+			   const struct listener *listener)
+{
+	const struct bgs_report *report = &listener->report;
+	char address[ENDPOINT_TEXT], own[ENDPOINT_TEXT], process[64];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct service_spec *spec = &services[i].spec;
+
+		for (size_t k = 0; k < spec->listen_count; k++) {
+			const struct bgs_endpoint *listen = &spec->listen[k];
+			enum bgs_family family = endpoint_is_v4(listen) ? BGS_V4 : BGS_V6;
+
+			if (listen->port != report->address.port || endpoint_is_wildcard(listen) ||
+			    !(report->families & 1 << family))
+				continue;
+			warnings_add(warnings,
+				     "%s: %s listens on %s, which covers the service's own address "
+				     "%s; what arrives there goes to the service",
+				     spec->name, describe_process(process, listener),
+				     endpoint_format(address, &report->address, false),
+				     endpoint_format(own, listen, false));
+		}
+	}
 }
 
 static const char *reason(const struct bgs_report *report)
@@ -76,7 +104,8 @@ static const char *reason(const struct bgs_report *report)
 		return "another kernel user (a TLS or other upper-layer protocol, or another "
 		       "socket map) holds the socket; start it without that";
 	case ENOSPC:
-		return "the instance has 64 listeners already; run fewer workers";
+		return "the instance has as many listeners as can be registered; it serves only "
+		       "while one of those lives; run fewer workers";
 	case E2BIG:
 		return "the socket map is full; declare fewer instances";
 	default:
@@ -112,6 +141,18 @@ static void diagnose_foreign(struct warnings *warnings, const struct service *se
 		     color_name(BGS_INSTANCE_COLOR(report->number)));
 }
 
+/* Reports are sorted by number: of an instance's failures that are alike, one is enough. */
+static bool is_repeated(const struct listener *listeners, size_t i)
+{
+	const struct bgs_report *report = &listeners[i].report, *last;
+
+	if (!i)
+		return false;
+	last = &listeners[i - 1].report;
+	return last->kind == report->kind && last->number == report->number &&
+	       last->error == report->error && listeners[i - 1].pid == listeners[i].pid;
+}
+
 void diagnose_listeners(struct warnings *warnings, const struct datapath *datapath,
 			const struct service *services, size_t service_count,
 			const struct listener *listeners, size_t count)
@@ -123,11 +164,13 @@ void diagnose_listeners(struct warnings *warnings, const struct datapath *datapa
 		const struct service *service = find_slot(
 			services, service_count, conflict ? number : BGS_INSTANCE_SLOT(number));
 
+		if (conflict && number == BGS_ANY_SERVICE)
+			diagnose_cover(warnings, services, service_count, listener);
 		if (!service)
 			continue;
 		if (conflict)
 			diagnose_conflict(warnings, service, listener);
-		else if (listener->report.kind == BGS_REPORT_BACKEND)
+		else if (listener->report.kind == BGS_REPORT_BACKEND && !is_repeated(listeners, i))
 			diagnose_backend(warnings, service, listener);
 		else if (!instance_is_listening(datapath, number))
 			/* Other namespaces are full of the same ports; only a missing one matters.

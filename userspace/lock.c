@@ -52,6 +52,18 @@ static int busy(int fd, struct failure *failure)
 			   "another operation is in progress: %s", *holder ? holder : "unnamed");
 }
 
+int lock_directory(const char *path, struct failure *failure)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
+		return fd < 0 ? LOCK_NO_DIRECTORY : fd;
+	close(fd);
+	failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
+		    "another operation is in progress in %s, with another run directory", path);
+	return -1;
+}
+
 int lock_take(const char *run_dir, const char *name, const char *operation, struct failure *failure)
 {
 	int dir = open_run_dir(run_dir, failure);

@@ -16,4 +16,13 @@
 int lock_take(const char *run_dir, const char *name, const char *operation,
 	      struct failure *failure);
 
+#define LOCK_NO_DIRECTORY (-2)
+
+/*
+ * Locks a directory that only root can open, if it is there: keeps those apart
+ * who were given different run directories. A descriptor, LOCK_NO_DIRECTORY, or
+ * -1 with `failure` set.
+ */
+int lock_directory(const char *path, struct failure *failure);
+
 #endif

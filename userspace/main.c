@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The command table, which is the help text as well. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,13 +16,15 @@ static const struct command commands[] = {
 	  cmd_attach, true },
 	{ "detach", "IF...|all", "stop steering; the last one removes everything", cmd_detach,
 	  true },
-	{ "service", "add NAME --listen A... --blue A... --green A... | rm NAME | ls",
+	{ "service",
+	  "add NAME --listen A... --blue A... --green A... [--failover on|off]\n"
+	  "         [--on-empty refuse|pass] [--affinity client|connection] | rm NAME | ls",
 	  "declare services", cmd_service, true },
 	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [-n]", "send new connections to this color",
 	  cmd_set, true },
 	{ "split", "[SERVICE] PERCENT", "share of new connections that standby gets", cmd_split,
 	  true },
-	{ "preview", "add CIDR... COLOR [SERVICE] | rm CIDR... [SERVICE] | ls [SERVICE]",
+	{ "preview", "add CIDR...|- COLOR [SERVICE] | rm CIDR...|- [SERVICE] | ls [SERVICE]",
 	  "client networks that always get one color", cmd_preview, true },
 	{ "status", "[-w]", "what is attached, active and listening", cmd_status, true },
 	{ "upgrade", "", "replace the running programs by this version's", cmd_upgrade, true },
@@ -140,17 +143,28 @@ static int run(struct command_context *context, int argc, char **argv)
 	return context->command->run(context, argc, argv);
 }
 
+/* Without 0, 1 or 2 open, the next file that is opened would get our messages. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
-	struct command_context context = { .lock = -1 };
+	struct command_context context;
 	int err;
 
+	open_standard_streams();
 	libbpf_set_print(print_libbpf);
-	datapath_init(&context.datapath, &context.place);
+	command_init(&context);
 	err = run(&context, argc, argv);
-	datapath_close(&context.datapath);
-	if (context.lock >= 0)
-		close(context.lock);
+	command_end(&context);
 	if (err)
 		message_failure(&context.failure);
 	if (fflush(stdout) || ferror(stdout)) {

@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "text.h"
 
 static enum verbosity verbosity = NORMAL;
 
@@ -19,14 +22,13 @@ enum verbosity message_level(void)
 __attribute__((format(printf, 2, 0))) static void print(const char *prefix, const char *format,
 							va_list args)
 {
-	fputs(prefix, stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-}
+	char *text;
 
-void message_failure(const struct failure *failure)
-{
-	fprintf(stderr, "bgswitch: %s; %s\n", failure->what, failure->next);
+	if (vasprintf(&text, format, args) < 0)
+		return;
+	text_defuse(text);
+	fprintf(stderr, "%s%s\n", prefix, text);
+	free(text);
 }
 
 #define DEFINE_MESSAGE(name, prefix, least)                                                        \
@@ -41,6 +43,12 @@ void message_failure(const struct failure *failure)
 		va_end(args);                                                                      \
 	}
 
+DEFINE_MESSAGE(error, "bgswitch: ", QUIET)
 DEFINE_MESSAGE(warning, "bgswitch: warning: ", NORMAL)
 DEFINE_MESSAGE(info, "", NORMAL)
 DEFINE_MESSAGE(debug, "bgswitch: ", VERBOSE)
+
+void message_failure(const struct failure *failure)
+{
+	message_error("%s; %s", failure->what, failure->next);
+}

@@ -11,6 +11,7 @@ void message_verbosity(enum verbosity level);
 enum verbosity message_level(void);
 
 void message_failure(const struct failure *failure); /* also when quiet */
+void message_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void message_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void message_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void message_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
 #include "version.h"
 
 static int by_number(const void *left, const void *right)
@@ -35,6 +36,10 @@ static bool all_listening(const struct status *status)
 /* Interfaces are found by index; one that is gone steers nothing. */
 static void diagnose_interfaces(struct status *status)
 {
+	if (!status->interfaces.count)
+		warnings_add(&status->warnings,
+			     "only loopback is steered: the last attach or detach was cut short; "
+			     "run 'bgswitch attach IF' or 'bgswitch detach all'");
 	for (size_t i = 0; i < status->interfaces.count; i++) {
 		const struct interface *interface = &status->interfaces.items[i];
 		struct interface now;
@@ -152,13 +157,12 @@ static json_t *instance_json(const struct status *status, __u32 number,
 	char text[ENDPOINT_TEXT];
 
 	/* Checks come with the agent; until then health is unknown and nothing was checked. */
-	return json_pack("{s:s, s:b, s:s, s:o, s:o, s:n}", "address",
-			 endpoint_format(text, &endpoint->key, endpoint->any_family), "listening",
-			 listening, "health", "unknown", "pid",
-			 listener && listener->pid ? json_integer(listener->pid) : json_null(),
-			 "comm",
-			 listener && listener->pid ? json_string(listener->comm) : json_null(),
-			 "last_check");
+	return json_pack(
+		"{s:s, s:b, s:s, s:o, s:o, s:n}", "address",
+		endpoint_format(text, &endpoint->key, endpoint->any_family), "listening", listening,
+		"health", "unknown", "pid",
+		listener && listener->pid ? json_integer(listener->pid) : json_null(), "comm",
+		listener && listener->pid ? text_json(listener->comm) : json_null(), "last_check");
 }
 
 static json_t *color_json(const struct status *status, const struct service *service,
@@ -222,13 +226,13 @@ json_t *status_json(const struct status *status)
 
 	for (size_t i = 0; i < status->interfaces.count; i++)
 		json_array_append_new(attached,
-				      json_pack("{s:s, s:i}", "ifname",
-						status->interfaces.items[i].name, "ifindex",
-						(int)status->interfaces.items[i].index));
+				      json_pack("{s:o, s:i}", "ifname",
+						text_json(status->interfaces.items[i].name),
+						"ifindex", (int)status->interfaces.items[i].index));
 	for (size_t i = 0; i < status->warnings.count; i++)
-		json_array_append_new(warnings, json_string(status->warnings.texts[i]));
-	return json_pack("{s:i, s:s, s:s, s:{s:b, s:n}, s:o, s:o, s:o}", "schema", 1, "version",
-			 BGSWITCH_VERSION, "pin_dir", status->pin_dir, "agent", "running", 0, "pid",
-			 "attached", attached, "services", status_services_json(status), "warnings",
-			 warnings);
+		json_array_append_new(warnings, text_json(status->warnings.texts[i]));
+	return json_pack("{s:i, s:s, s:o, s:{s:b, s:n}, s:o, s:o, s:o}", "schema", 1, "version",
+			 BGSWITCH_VERSION, "pin_dir", text_json(status->pin_dir), "agent",
+			 "running", 0, "pid", "attached", attached, "services",
+			 status_services_json(status), "warnings", warnings);
 }

@@ -197,13 +197,15 @@ enum bgs_report_kind {
 struct bgs_report {
 	__u32 kind; /* enum bgs_report_kind */
 	__s32 error; /* 0: registered; else -errno of the insertion */
-	__u32 number; /* instance, or slot of the service */
+	__u32 number; /* instance, or slot of the service; BGS_ANY_SERVICE: those on its port */
 	__u32 protocol; /* sk_protocol of the socket's owner: 262 is MPTCP */
 	__u64 cookie; /* of the socket; 0 if it never had one */
 	__u64 inode; /* of the socket's file, as in /proc/PID/fd; 0 if none */
 	struct bgs_endpoint address;
-	__u32 reserved;
+	__u32 families; /* bit i: serves enum bgs_family i */
 };
+
+#define BGS_ANY_SERVICE BGS_MAX_SERVICES
 
 /* Argument of the `flip` program. */
 struct bgs_flip {

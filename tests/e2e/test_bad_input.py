@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import cli
+import host
 import sandbox
 from cli import FAILED, REFUSED, USAGE
 
@@ -275,6 +276,43 @@ def test_half_of_our_pins_is_repaired_or_refused_by_name(attached, labels, ask, 
     attached("attach", "eth0")
     attached("set", "green")
     assert ask() == "green"
+
+
+def test_a_refused_attach_or_detach_has_changed_nothing(attached, labels, net, ask):
+    """A read-only bpffs, where nothing can be pinned or removed."""
+    before = attached.status()
+    subprocess.run(["mount", "--bind", sandbox.BPFFS, sandbox.BPFFS], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", sandbox.BPFFS], check=True)
+        for words in (("attach", "eth1"), ("detach", "eth0"), ("detach", "all")):
+            assert attached.run(*words).returncode == FAILED
+            assert attached.status() == before, words
+    finally:
+        subprocess.run(["umount", sandbox.BPFFS], check=True)
+    assert ask() == "blue"
+
+
+def test_detach_leaves_another_namespace_alone(attached, labels, net, ask):
+    elsewhere = cli.Bgswitch(net.client, attached.environment["BGSWITCH_CGROUP"],
+                             attached.run_dir)
+    assert_one_clear_line(elsewhere.run("detach", "all"), [FAILED], "another network namespace")
+    assert ask() == "blue"
+
+
+def test_what_a_deleted_namespace_left_is_removed_by_its_name(bgs):
+    outside = cli.Bgswitch(host.Netns("brief"), bgs.environment["BGSWITCH_CGROUP"], bgs.run_dir)
+    bgs("--netns", "brief", "attach", "all")
+    outside.namespace.close()
+    assert_one_clear_line(bgs.run("--netns", "brief", "status"), [USAGE], "detach all")
+    bgs("--netns", "brief", "detach", "all")
+    assert not cli.PINS.with_name("bgswitch@brief").exists()
+
+
+@pytest.mark.parametrize("option", ["--netns", "--bpffs", "--run-dir", "--cgroup"])
+def test_an_empty_option_is_no_default(attached, option):
+    before = attached.status()
+    assert_one_clear_line(attached.run(option, "", "detach", "all"), [USAGE], option)
+    assert attached.status() == before
 
 
 def test_foreign_pins_are_named_and_left_alone(attached, labels, ask):

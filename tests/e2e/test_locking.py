@@ -65,6 +65,12 @@ def test_second_writer_is_told_who_is_first(attached, labels, stopped):
     assert attached.status() == before, "looking needs no lock"
 
 
+def test_another_run_directory_is_no_way_around(attached, labels, stopped, tmp_path):
+    result = attached.run("--run-dir", tmp_path / "other", "set", "green")
+    assert result.returncode == BUSY
+    assert attached.service()["active"] == "blue"
+
+
 def test_lock_of_a_killed_writer_is_free(attached, labels, stopped, ask):
     stopped.kill()
     stopped.communicate()

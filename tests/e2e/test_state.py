@@ -3,6 +3,7 @@ import json
 import os
 import selectors
 import socket
+import sys
 import time
 
 import pytest
@@ -173,6 +174,63 @@ def test_conflict_with_a_listener_on_the_service_port(bgs, serve):
     assert ":80" in result.stderr and "warning" in result.stderr
     assert str(os.getpid()) in result.stderr
     assert ":80" in bgs.warnings() and str(os.getpid()) in bgs.warnings()
+
+
+def test_conflict_with_a_listener_that_covers_a_specific_address(attached, serve):
+    serve.label("ordinary", 70, "0.0.0.0")
+    attached("service", "add", "web", "--listen", f"{HOST4}:70", "--blue", "9001",
+             "--green", "9002")
+    assert f"covers the service's own address {HOST4}:70" in attached.warnings()
+
+
+@pytest.mark.parametrize("words", [("set", "green"), ("split", "30"),
+                                   ("preview", "add", "10.0.0.0/8", "green")])
+def test_clients_that_the_target_cannot_serve_are_named(attached, serve, words):
+    serve.label("green", 8082, "0.0.0.0")
+    result = attached.run(*words)
+    assert result.returncode == 0
+    assert "IPv6" in result.stderr and "IPv4" not in result.stderr
+
+
+def test_set_refuses_a_color_whose_listener_was_shut_down(attached, serve):
+    listener = serve.label("green", 8082)
+    serve.shut_down(listener)
+    assert attached.run("set", "green").returncode == cli.REFUSED
+    assert attached.service()["active"] == "blue"
+
+
+def test_names_of_processes_are_shown_harmlessly(attached, serve):
+    server = serve.start("name", [sys.executable, "-c", NAMED, 8081], 8081, ["tcp"])
+    instance, = attached.instances("blue")
+    assert instance["pid"] == server.pid and instance["comm"] == "??\x1b[31m"
+    assert "\x1b" not in attached("status")
+
+
+NAMED = """
+import ctypes, signal, socket, sys
+ctypes.CDLL(None).prctl(15, b"\\xff\\xfe\\x1b[31m")
+listener = socket.create_server(("", int(sys.argv[1])))
+signal.pause()
+"""
+
+
+def test_previews_that_are_there_need_no_room(attached):
+    networks = "\n".join(f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(140000))
+    attached("preview", "add", "-", "green", input=networks)
+    attached("preview", "add", "-", "blue", input=networks)
+    more = networks.replace("11.", "12.")
+    assert attached.run("preview", "add", "-", "green", input=more).returncode == cli.USAGE
+    assert len(attached("preview", "ls").splitlines()) == 140000
+
+
+def test_a_renamed_interface_is_steered_and_shown(attached, labels, net, ask):
+    net.host.ip("link set eth0 down", "link set eth0 name renamed0", "link set renamed0 up",
+                f"route replace {host.CROWD4} via {host.CLIENT4}")
+    assert ask() == "blue"
+    assert [entry["ifname"] for entry in attached.status()["attached"]] == ["renamed0"]
+    assert attached.warnings() == ""
+    attached("detach", "renamed0")
+    assert not cli.PINS.exists()
 
 
 def test_no_conflict_once_it_is_gone(attached, serve):

@@ -128,6 +128,19 @@ def test_split_by_connection(attached, serve, ask):
     assert abs(answers.count("green") / 600 - 0.3) < 0.08
 
 
+def test_split_by_connection_leaves_no_instance_out(attached, serve, ask):
+    ports = {"blue": range(9001, 9005), "green": range(9101, 9105)}
+    attached("service", "add", "web", "--listen", "0.0.0.0:70", "--affinity", "connection",
+             *(word for color in ports for word in
+               (f"--{color}", ",".join(map(str, ports[color])))))
+    for port in (*ports["blue"], *ports["green"]):
+        serve.label(port, port)
+    attached("split", 50, "web")
+    answers = [ask(port=70) for _ in range(800)]
+    for port in (*ports["blue"], *ports["green"]):
+        assert answers.count(str(port)) > 50, (port, answers.count(str(port)))
+
+
 def test_one_client_keeps_its_color_by_default(attached, labels, ask):
     attached("split", 50)
     assert len({ask() for _ in range(50)}) == 1

@@ -141,19 +141,18 @@ static int run(const struct stage *stage, const char *run_dir, const char *word,
 	       int (*verb)(struct command_context *context, int argc, char **argv))
 {
 	const struct command command = { .name = "test" };
-	struct command_context context = {
-		.command = &command, .bpffs = stage->fixture.bpffs, .run_dir = run_dir, .lock = -1
-	};
+	struct command_context context;
 	char *words[] = { (char *)"test", (char *)word, NULL };
 	int err;
 
 	optind = 0;
 	message_verbosity(QUIET);
-	datapath_init(&context.datapath, &context.place);
+	command_init(&context);
+	context.command = &command;
+	context.bpffs = stage->fixture.bpffs;
+	context.run_dir = run_dir;
 	err = verb(&context, 2, words);
-	datapath_close(&context.datapath);
-	if (context.lock >= 0)
-		close(context.lock);
+	command_end(&context);
 	return err ? (int)context.failure.code : EXIT_DONE;
 }
 

@@ -55,7 +55,7 @@ static void test_each_obstacle_has_its_advice(void **state)
 		{ -EOPNOTSUPP, MPTCP, "GODEBUG=multipathtcp=0" },
 		{ -EBUSY, TCP, "another kernel user" },
 		{ -EINVAL, TCP, "another kernel user" },
-		{ -ENOSPC, TCP, "64 listeners already" },
+		{ -ENOSPC, TCP, "as many listeners as can be registered" },
 		{ -E2BIG, TCP, "map is full" },
 		{ -ENOMEM, TCP, "Cannot allocate memory" },
 	};

@@ -57,6 +57,50 @@ static int open_maps(struct datapath *datapath, struct failure *failure)
 	return 0;
 }
 
+/* Does the pinned link still steer a network namespace? Its inode is 0 once that is gone. */
+static bool steers_somewhere(const char *dir)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	int fd = pin_open(dir, PIN_STEER);
+	bool steers;
+
+	if (fd < 0)
+		return false;
+	steers = !bpf_obj_get_info_by_fd(fd, &info, &size) && info.netns.netns_ino;
+	close(fd);
+	return steers;
+}
+
+static int refuse_other_netns(const char *dir, struct failure *failure)
+{
+	if (!steers_somewhere(dir))
+		return failure_set(failure, EXIT_SYSTEM, "run 'bgswitch detach all' first",
+				   "maps in %s belong to a network namespace that is gone", dir);
+	return failure_set(failure, EXIT_SYSTEM,
+			   "run it in that namespace, name one with --netns, "
+			   "or keep them apart with --bpffs",
+			   "maps in %s belong to another network namespace", dir);
+}
+
+int datapath_check_owner(const struct place *place, struct failure *failure)
+{
+	const char *dir = place->pin_dir;
+	struct bgs_settings settings = {};
+	struct failure unused;
+	__u32 zero = 0;
+	int fd = pin_open(dir, PIN_SETTINGS);
+	bool foreign;
+
+	if (fd < 0)
+		return 0;
+	foreign = !layout_check(dir, PIN_SETTINGS, fd, &unused) &&
+		  !bpf_map_lookup_elem(fd, &zero, &settings) && settings.layout == BGS_LAYOUT &&
+		  settings.netns_cookie != place_netns_cookie();
+	close(fd);
+	return foreign && steers_somewhere(dir) ? refuse_other_netns(dir, failure) : 0;
+}
+
 static int check_settings(const struct datapath *datapath, struct failure *failure)
 {
 	const char *dir = datapath->place->pin_dir;
@@ -72,12 +116,7 @@ static int check_settings(const struct datapath *datapath, struct failure *failu
 				   "'bgswitch detach all', then attach",
 				   "maps in %s have layout %u; this bgswitch knows layout %u", dir,
 				   settings.layout, BGS_LAYOUT);
-	if (settings.netns_cookie != place_netns_cookie())
-		return failure_set(failure, EXIT_SYSTEM,
-				   "run it in that namespace, name one with --netns, "
-				   "or keep them apart with --bpffs",
-				   "maps in %s belong to another network namespace", dir);
-	return 0;
+	return settings.netns_cookie == place_netns_cookie() ? 0 : refuse_other_netns(dir, failure);
 }
 
 int datapath_open(struct datapath *datapath, struct failure *failure)
@@ -111,8 +150,7 @@ const char *datapath_missing_registration(const struct datapath *datapath)
 	return datapath->fds[PIN_REGISTER] >= 0
 		       ? NULL
 		       : "new listeners are not registered by themselves (needs a cgroup v2 mount "
-			 "and "
-			 "Linux 5.15); run 'bgswitch attach' again after a server starts";
+			 "and Linux 5.15); run 'bgswitch attach' again after a server starts";
 }
 
 const char *datapath_missing_adoption(const struct datapath *datapath)
@@ -120,6 +158,5 @@ const char *datapath_missing_adoption(const struct datapath *datapath)
 	return datapath->fds[PIN_ADOPT] >= 0
 		       ? NULL
 		       : "listeners that are open already cannot be adopted (needs a kernel with "
-			 "BTF "
-			 "and iter/tcp); restart the servers after 'bgswitch attach'";
+			 "BTF and iter/tcp); restart the servers after 'bgswitch attach'";
 }

@@ -44,6 +44,12 @@ int datapath_create(struct datapath *datapath, struct failure *failure);
  */
 int datapath_load(struct datapath *datapath, bool all, struct failure *failure);
 
+/*
+ * Fails if the pins steer another network namespace than this one. State that
+ * is damaged, or whose namespace is gone, belongs to nobody.
+ */
+int datapath_check_owner(const struct place *place, struct failure *failure);
+
 /* Ends steering and removes every pin. Works on a damaged state, too. */
 int datapath_remove(const struct place *place, struct failure *failure);
 

@@ -117,13 +117,20 @@ static int check_listen(const struct datapath *datapath, const struct service_sp
 	char text[ENDPOINT_TEXT], name[BGS_NAME_SIZE];
 
 	for (size_t i = 0; i < spec->listen_count; i++) {
-		__u32 slot;
+		__u32 slot, number;
 
 		for (size_t k = 0; k < i; k++) {
 			if (!memcmp(&spec->listen[i], &spec->listen[k], sizeof(spec->listen[i])))
 				return failure_set(failure, EXIT_USAGE, "name it once",
 						   "--listen %s is given twice",
 						   endpoint_format(text, &spec->listen[i], false));
+		}
+		if (!map_get(datapath->fds[PIN_BACKENDS], &spec->listen[i], &number)) {
+			name_owner(datapath, BGS_INSTANCE_SLOT(number), name);
+			return failure_set(failure, EXIT_USAGE, "choose another address or port",
+					   "--listen %s: %s of service %s listens there",
+					   endpoint_format(text, &spec->listen[i], false),
+					   color_name(BGS_INSTANCE_COLOR(number)), name);
 		}
 		if (map_get(datapath->fds[PIN_LISTEN], &spec->listen[i], &slot))
 			continue;

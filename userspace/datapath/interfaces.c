@@ -51,12 +51,16 @@ static int collect(const void *key, const void *value, void *data)
 	const struct bgs_interface *stored = value;
 	struct interface_list *list = data;
 	struct interface *interface;
+	char now[IF_NAMESIZE];
 
 	if (list->count == BGS_MAX_INTERFACES)
 		return 0;
 	interface = &list->items[list->count++];
 	memcpy(&interface->index, key, sizeof(interface->index));
 	memcpy(interface->name, stored->name, sizeof(interface->name));
+	/* It may have been renamed since; the index is what counts. */
+	if (interface->index && if_indextoname(interface->index, now))
+		memcpy(interface->name, now, sizeof(interface->name));
 	return 0;
 }
 

@@ -195,6 +195,33 @@ static int replace(struct datapath *datapath, enum pin pin, int fd, struct failu
 	return 0;
 }
 
+/* The id by which a link names its cgroup: the inode, behind its file handle. */
+static __u64 cgroup_id(const char *path)
+{
+	struct {
+		struct file_handle handle;
+		__u64 id;
+	} found = { .handle.handle_bytes = sizeof(found.id) };
+	int mount;
+
+	return name_to_handle_at(AT_FDCWD, path, &found.handle, &mount, 0) ? 0 : found.id;
+}
+
+/* Another cgroup was asked for than the link is on: it is left, and a new one made. */
+static void leave_other_cgroup(struct datapath *datapath)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	int link = datapath->fds[PIN_REGISTER];
+
+	if (link < 0 || !datapath->place->cgroup_given ||
+	    bpf_obj_get_info_by_fd(link, &info, &size) ||
+	    info.cgroup.cgroup_id == cgroup_id(datapath->place->cgroup))
+		return;
+	close(link);
+	datapath->fds[PIN_REGISTER] = -1;
+}
+
 static int attach_register(struct datapath *datapath, const struct bpf_program *program,
 			   struct failure *failure)
 {
@@ -204,6 +231,7 @@ static int attach_register(struct datapath *datapath, const struct bpf_program *
 	if (cgroup < 0)
 		return failure_errno(failure, errno, "name a cgroup v2 directory with --cgroup",
 				     "cannot open cgroup %s", datapath->place->cgroup);
+	leave_other_cgroup(datapath);
 	err = attach(datapath, PIN_REGISTER, program, cgroup, BPF_CGROUP_SOCK_OPS, failure);
 	close(cgroup);
 	return err;

@@ -3,38 +3,53 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <linux/membarrier.h>
 
-#define MAX_KEY 32
-#define MAX_VALUE 64
+#define CHUNK 1024 /* entries asked for at once; a hash bucket has to fit */
+
+/* The kernel's cursor walks buckets, so entries that come and go disturb no others. */
+static int each_chunk(int fd, size_t key_size, size_t value_size, unsigned char *keys,
+		      unsigned char *values,
+		      int (*visit)(const void *key, const void *value, void *data), void *data)
+{
+	__u64 cursor[4]; /* opaque; as large as a key at the most */
+	bool first = true, last = false;
+
+	while (!last) {
+		__u32 count = CHUNK;
+
+		if (bpf_map_lookup_batch(fd, first ? NULL : cursor, cursor, keys, values, &count,
+					 NULL)) {
+			if (errno != ENOENT)
+				return -errno;
+			last = true;
+		}
+		first = false;
+		for (__u32 i = 0; i < count; i++) {
+			int err = visit(keys + i * key_size, values + i * value_size, data);
+
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
 
 int map_each(int fd, size_t key_size, size_t value_size,
 	     int (*visit)(const void *key, const void *value, void *data), void *data)
 {
-	unsigned char key[MAX_KEY], next[MAX_KEY], value[MAX_VALUE];
-	bool more;
+	unsigned char *keys = malloc(CHUNK * key_size), *values = malloc(CHUNK * value_size);
+	int err = keys && values ? each_chunk(fd, key_size, value_size, keys, values, visit, data)
+				 : -ENOMEM;
 
-	if (key_size > MAX_KEY || value_size > MAX_VALUE)
-		return -E2BIG;
-	more = !bpf_map_get_next_key(fd, NULL, next);
-	while (more) {
-		int err;
-
-		memcpy(key, next, key_size);
-		/* Before the visit: once an entry is gone, its successor cannot be asked for. */
-		more = !bpf_map_get_next_key(fd, key, next);
-		if (bpf_map_lookup_elem(fd, key, value))
-			continue; /* gone meanwhile */
-		err = visit(key, value, data);
-		if (err)
-			return err;
-	}
-	return 0;
+	free(keys);
+	free(values);
+	return err;
 }
 
 int map_get(int fd, const void *key, void *value)

@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 /*
- * Calls `visit` for every entry; a visit that returns non-zero ends the walk
- * with that value. Visits may delete their own entry, but no other.
+ * Calls `visit` for every entry of a hash; a visit that returns non-zero ends
+ * the walk with that value. An entry that stays is visited once, whatever comes
+ * and goes meanwhile (batched reading: Linux 5.6).
  */
 int map_each(int fd, size_t key_size, size_t value_size,
 	     int (*visit)(const void *key, const void *value, void *data), void *data);

@@ -21,7 +21,7 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-static int enter_netns(const char *name, struct failure *failure)
+static int enter_netns(struct place *place, const char *name, struct failure *failure)
 {
 	char path[PATH_MAX];
 	int fd, err;
@@ -32,8 +32,11 @@ static int enter_netns(const char *name, struct failure *failure)
 				   "--netns: '%s' cannot name a network namespace", name);
 	snprintf(path, sizeof(path), PROCESS_NETNS_DIR "/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	place->netns_gone = fd < 0 && errno == ENOENT;
 	if (fd < 0)
-		return failure_set(failure, EXIT_USAGE, "see 'ip netns list'",
+		return failure_set(failure, EXIT_USAGE,
+				   "see 'ip netns list'; 'detach all' removes what one that is "
+				   "gone left behind",
 				   "--netns: no network namespace %s: %s", name, strerror(errno));
 	err = setns(fd, CLONE_NEWNET) ? errno : 0;
 	close(fd);
@@ -84,13 +87,14 @@ int place_find(struct place *place, const char *netns, const char *bpffs, const 
 	    (cgroup && strlen(cgroup) >= sizeof(place->cgroup)))
 		return failure_set(failure, EXIT_USAGE, "use a shorter path",
 				   "--bpffs or --cgroup: path too long");
-	if (netns && enter_netns(netns, failure))
-		return -1;
 	snprintf(place->bpffs, sizeof(place->bpffs), "%s", bpffs);
 	snprintf(place->pin_dir, sizeof(place->pin_dir), "%s/bgswitch%s%.200s", bpffs,
 		 netns ? "@" : "", netns ? netns : "");
 	snprintf(place->lock_name, sizeof(place->lock_name), "lock%s%.200s", netns ? "@" : "",
 		 netns ? netns : "");
+	if (netns && enter_netns(place, netns, failure))
+		return -1;
+	place->cgroup_given = cgroup;
 	if (!cgroup) {
 		find_cgroup(place->cgroup, sizeof(place->cgroup));
 		return 0;

@@ -16,12 +16,15 @@ struct place {
 	char bpffs[PATH_MAX / 4];
 	char pin_dir[PATH_MAX / 2]; /* BPFFS/bgswitch, or BPFFS/bgswitch@NETNS */
 	char cgroup[PATH_MAX / 2]; /* empty: none found */
+	bool cgroup_given; /* by the user, not found by us */
 	char lock_name[NAME_MAX];
+	bool netns_gone; /* named, and there is none of that name any more */
 };
 
 /*
  * Enters network namespace `netns` (a name under /run/netns, or NULL for the
- * current one) and works out the paths. NULL elsewhere means the default.
+ * current one) and works out the paths. NULL elsewhere means the default. The
+ * paths are there, with `netns_gone`, when that is all that failed.
  */
 int place_find(struct place *place, const char *netns, const char *bpffs, const char *cgroup,
 	       struct failure *failure);

@@ -141,15 +141,29 @@ static int put(const struct datapath *datapath, __u32 slot, const struct preview
 	return err ? err : note_prefix(datapath, &key);
 }
 
-static int check_room(const struct datapath *datapath, size_t count, struct failure *failure)
+static bool is_there(const struct datapath *datapath, __u32 slot, const struct preview *preview)
+{
+	const struct bgs_preview_key key = key_of(slot, &preview->network);
+	__u32 color;
+
+	return !map_get(datapath->fds[PIN_PREVIEW], &key, &color);
+}
+
+static int check_room(const struct datapath *datapath, __u32 slot, const struct preview *previews,
+		      size_t count, struct failure *failure)
 {
 	struct walk walk = {};
+	size_t more = 0;
 
 	walk_all(datapath, &walk);
 	if (walk.total + count <= BGS_MAX_PREVIEWS)
 		return 0;
+	for (size_t i = 0; i < count; i++)
+		more += !is_there(datapath, slot, &previews[i]);
+	if (walk.total + more <= BGS_MAX_PREVIEWS)
+		return 0;
 	return failure_set(failure, EXIT_USAGE, "remove some, or use shorter prefixes",
-			   "%zu more networks do not fit: there are %zu, and room for %d", count,
+			   "%zu more networks do not fit: there are %zu, and room for %d", more,
 			   walk.total, BGS_MAX_PREVIEWS);
 }
 
@@ -158,27 +172,15 @@ int previews_add(const struct datapath *datapath, __u32 slot, const struct previ
 {
 	int err = 0;
 
-	if (check_room(datapath, count, failure))
+	if (check_room(datapath, slot, previews, count, failure))
 		return -1;
+	/* First: what a command that is killed has added is in use, and listed. */
+	err = set_has_preview(datapath, slot, true);
 	for (size_t i = 0; i < count && !err; i++)
 		err = put(datapath, slot, &previews[i]);
-	if (!err)
-		err = set_has_preview(datapath, slot, true);
 	return err ? failure_errno(failure, -err, "see 'bgswitch preview ls' for what is there",
 				   "cannot add all networks")
 		   : 0;
-}
-
-static int take(const struct datapath *datapath, __u32 slot, struct preview *preview)
-{
-	const struct bgs_preview_key key = key_of(slot, &preview->network);
-	__u32 color;
-	int err = map_get(datapath->fds[PIN_PREVIEW], &key, &color);
-
-	if (err)
-		return err;
-	preview->color = color;
-	return map_delete(datapath->fds[PIN_PREVIEW], &key);
 }
 
 static int put_prefixes(const struct datapath *datapath, const struct walk *walk, __u32 entry)
@@ -193,28 +195,26 @@ static int collect_prefixes(const struct datapath *datapath, struct walk *walk)
 	return walk->prefixes ? walk_all(datapath, walk) : -ENOMEM;
 }
 
-int previews_remove(const struct datapath *datapath, __u32 slot, struct preview *previews,
+int previews_remove(const struct datapath *datapath, __u32 slot, const struct preview *previews,
 		    size_t count, struct failure *failure)
 {
 	struct walk walk = { .slot = slot };
 	char text[NETWORK_TEXT];
-	size_t done;
 	int err = 0;
 
-	for (done = 0; done < count; done++) {
-		err = take(datapath, slot, &previews[done]);
-		if (err)
-			break;
+	for (size_t i = 0; i < count; i++) {
+		if (!is_there(datapath, slot, &previews[i]))
+			return failure_set(failure, EXIT_USAGE, "see 'bgswitch preview ls'",
+					   "%s is not a preview network of this service",
+					   network_format(text, &previews[i].network));
 	}
-	if (err) {
-		failure_set(failure, EXIT_USAGE, "see 'bgswitch preview ls'",
-			    "%s is not a preview network of this service",
-			    network_format(text, &previews[done].network));
-		while (done-- > 0)
-			put(datapath, slot, &previews[done]);
-		return -1;
+	for (size_t i = 0; i < count && !err; i++) {
+		const struct bgs_preview_key key = key_of(slot, &previews[i].network);
+
+		err = map_delete(datapath->fds[PIN_PREVIEW], &key);
 	}
-	err = collect_prefixes(datapath, &walk);
+	if (!err)
+		err = collect_prefixes(datapath, &walk);
 	for (size_t i = 0; i < count && !err; i++) {
 		const struct bgs_preview_key key = key_of(slot, &previews[i].network);
 		unsigned int bit;

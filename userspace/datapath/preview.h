@@ -18,11 +18,8 @@ struct preview {
 int previews_add(const struct datapath *datapath, __u32 slot, const struct preview *previews,
 		 size_t count, struct failure *failure);
 
-/*
- * Removes networks and fills in the colors they had; fails, with nothing
- * changed, if one is not there.
- */
-int previews_remove(const struct datapath *datapath, __u32 slot, struct preview *previews,
+/* Removes networks; fails, with nothing changed, if one is not there. */
+int previews_remove(const struct datapath *datapath, __u32 slot, const struct preview *previews,
 		    size_t count, struct failure *failure);
 
 /* Calls `visit` for each network of the service `slot`. */

@@ -225,16 +225,6 @@ int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route r
 		   : 0;
 }
 
-int service_update(const struct datapath *datapath, __u32 slot, const struct bgs_service *value,
-		   struct failure *failure)
-{
-	int err = map_put(datapath->fds[PIN_SERVICES], &slot, value);
-
-	return err ? failure_errno(failure, -err, "run it as root", "cannot update service %s",
-				   value->name)
-		   : 0;
-}
-
 bool instance_is_listening(const struct datapath *datapath, __u32 number)
 {
 	struct bgs_instance instance;
@@ -258,16 +248,37 @@ bool instance_is_listening(const struct datapath *datapath, __u32 number)
 	return false;
 }
 
-size_t color_listening(const struct datapath *datapath, __u32 slot, __u64 enabled,
-		       enum bgs_color color)
+bool color_listening(const struct datapath *datapath, __u32 slot, enum bgs_color color)
 {
-	size_t count = 0;
-
 	for (__u32 place = 0; place < BGS_MAX_INSTANCES; place++) {
-		if (enabled >> place & 1)
-			count += instance_is_listening(datapath, BGS_INSTANCE(slot, color, place));
+		if (instance_is_listening(datapath, BGS_INSTANCE(slot, color, place)))
+			return true;
 	}
-	return count;
+	return false;
+}
+
+struct families {
+	__u32 slot;
+	int mask;
+};
+
+static int add_family(const void *key, const void *value, void *data)
+{
+	const __u32 *slot = value;
+	struct families *families = data;
+
+	if (*slot == families->slot)
+		families->mask |= 1 << (endpoint_is_v4(key) ? BGS_V4 : BGS_V6);
+	return 0;
+}
+
+int service_families(const struct datapath *datapath, __u32 slot)
+{
+	struct families families = { .slot = slot };
+
+	map_each(datapath->fds[PIN_LISTEN], sizeof(struct bgs_endpoint), sizeof(__u32), add_family,
+		 &families);
+	return families.mask;
 }
 
 int service_counters(const struct datapath *datapath, __u32 slot, struct bgs_counters *sum)

@@ -60,15 +60,13 @@ int services_read(const struct datapath *datapath, struct service **services,
 int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route route,
 		 struct failure *failure);
 
-/* Rewrites name and flags. */
-int service_update(const struct datapath *datapath, __u32 slot, const struct bgs_service *value,
-		   struct failure *failure);
-
 /* Does a listener of this instance stand in the map? */
 bool instance_is_listening(const struct datapath *datapath, __u32 number);
-/* How many instances of this color do? */
-size_t color_listening(const struct datapath *datapath, __u32 slot, __u64 enabled,
-		       enum bgs_color color);
+/* Does one of any instance of this color? */
+bool color_listening(const struct datapath *datapath, __u32 slot, enum bgs_color color);
+
+/* Families that a service has listen addresses of, as bits by enum bgs_family. */
+int service_families(const struct datapath *datapath, __u32 slot);
 
 /* Sums the counters of all CPUs. */
 int service_counters(const struct datapath *datapath, __u32 slot, struct bgs_counters *sum);

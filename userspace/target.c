@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "target.h"
+
+#include "datapath/listeners.h"
+#include "message.h"
+
+static const char *what_happens(const struct bgs_service *service, enum bgs_color color)
+{
+	if (service->flags.failover)
+		return color == BGS_BLUE ? "go to green if it can serve them"
+					 : "go to blue if it can serve them";
+	return service->flags.pass_when_empty ? "are left to the ordinary lookup" : "are refused";
+}
+
+int target_check(const struct datapath *datapath, __u32 slot, const struct bgs_service *service,
+		 enum bgs_color color, struct failure *failure)
+{
+	static const char *const names[BGS_FAMILIES] = { "IPv4", "IPv6" };
+	int served = listeners_families(datapath, slot, color, failure);
+	int missing;
+
+	if (served < 0)
+		return -1;
+	missing = service_families(datapath, slot) & ~served;
+	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
+		if (missing >> family & 1)
+			message_warning("%s: no instance of %s listens for %s clients; they %s",
+					service->name, color_name(color), names[family],
+					what_happens(service, color));
+	}
+	return served != 0;
+}
