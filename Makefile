@@ -100,9 +100,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB) $(LIBRARY)
 
 # ---- dependencies: installed by apt when missing, otherwise nothing happens
 
-.PHONY: deps deps-build deps-test deps-demo deps-vmtest deps-lint
-deps: deps-build deps-test deps-demo deps-vmtest deps-lint ## install all packages that are missing (Debian, root)
-deps-build deps-test deps-demo deps-vmtest deps-lint: deps-%:
+.PHONY: deps deps-build deps-check deps-test deps-demo deps-vmtest deps-lint
+deps: deps-build deps-check deps-test deps-demo deps-vmtest deps-lint ## install all packages that are missing (Debian, root)
+deps-build deps-check deps-test deps-demo deps-vmtest deps-lint: deps-%:
 	@sh tests/deps.sh $*
 
 # ---- tests
@@ -110,7 +110,9 @@ deps-build deps-test deps-demo deps-vmtest deps-lint: deps-%:
 .PHONY: tests check test
 tests: $(BINARY) $(UNIT_TESTS) $(PROG_TESTS)
 
-check: $(UNIT_TESTS) ## unit tests (no root)
+check: ## unit tests (no root, once their packages are there)
+	@$(MAKE) --no-print-directory deps-build deps-check
+	@$(MAKE) --no-print-directory $(UNIT_TESTS)
 	@PYTHON=$(PYTHON) tests/run.sh unit $(UNIT_TESTS)
 
 # The recursion is for the packages: what they bring must be there when make reads its rules.

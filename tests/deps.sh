@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs the Debian packages of a group that are missing: build, test, demo, vmtest or lint.
+# Installs the Debian packages of a group that are missing: build, check, test, demo, vmtest or lint.
 # Does nothing, and needs no root, when all are there.
 set -eu
 
 build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev
 	bpftool libjansson-dev libsmartcols-dev"
 demo="nginx-light wrk curl iproute2 util-linux procps"
-test="$demo libcmocka-dev python3 python3-pytest haproxy nodejs redis-server redis-tools
+check="libcmocka-dev"
+test="$demo $check python3 python3-pytest haproxy nodejs redis-server redis-tools
 	apache2-utils hey ethtool"
 vmtest="kmod file udev python3 util-linux"
 case $(uname -m) in
@@ -19,11 +20,12 @@ lint="clang-format cppcheck shellcheck git"
 case ${1:-} in
 build) wanted=$build ;;
 test) wanted=$test ;;
+check) wanted=$check ;;
 demo) wanted=$demo ;;
 vmtest) wanted=$vmtest ;;
 lint) wanted=$lint ;;
 *)
-	echo "usage: $0 build|test|demo|vmtest|lint" >&2
+	echo "usage: $0 build|check|test|demo|vmtest|lint" >&2
 	exit 1
 	;;
 esac
