@@ -181,18 +181,17 @@ int command_begin(struct command_context *context, enum command_access access,
 		return -1;
 	if (place_find(&context->place, option_or_environment(context->netns, "BGSWITCH_NETNS"),
 		       option_or_environment(context->bpffs, "BGSWITCH_BPFFS"),
-		       option_or_environment(context->cgroup, "BGSWITCH_CGROUP"),
-		       &context->failure) &&
+		       option_or_environment(context->cgroup, "BGSWITCH_CGROUP"), failure) &&
 	    !(access == COMMAND_REMOVES && context->place.netns_gone))
 		return -1;
 	datapath_init(&context->datapath, &context->place);
 	if (access == COMMAND_READS)
 		return 0;
 	context->lock = lock_take(run_dir ? run_dir : DEFAULT_RUN_DIR, context->place.lock_name,
-				  operation, &context->failure);
+				  operation, failure);
 	if (context->lock < 0)
 		return -1;
-	context->pin_lock = lock_directory(context->place.pin_dir, &context->failure);
+	context->pin_lock = lock_directory(context->place.pin_dir, failure);
 	return context->pin_lock == -1 ? -1 : 0;
 }
 

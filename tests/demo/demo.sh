@@ -140,7 +140,8 @@ answering_color() {
 }
 
 start_load() {
-	load_seconds=$1
+	local load_seconds=$1
+
 	client wrk -t1 -c16 -d"${load_seconds}s" http://$host4:80/ >$work/keep4 &
 	client wrk -t1 -c8 -d"${load_seconds}s" http://[$host6]:80/ >$work/keep6 &
 	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://$host4:80/ >$work/new4 &

@@ -3,17 +3,12 @@
  * A lookup costs the same however much there is: the promise in ratios. Uses
  * the fastest round of each case, which noise on a shared machine cannot lower.
  */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "lib/cost.h"
+#include "lib/test.h"
 
 #define REPEAT 200000
 

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "datapath/map.h"
 
 #define MAPPED (0xffffULL << 32) /* before an IPv4 address, in the lower half */
@@ -131,14 +129,14 @@ static int set_has_preview(const struct datapath *datapath, __u32 slot, bool has
 	return map_put(datapath->fds[PIN_SERVICES], &slot, &value);
 }
 
-/* The network first: a length that is noted without one costs a little, never an answer. */
+/* The length first: noted in vain it costs a little; a network without it is never found. */
 static int put(const struct datapath *datapath, __u32 slot, const struct preview *preview)
 {
 	const struct bgs_preview_key key = key_of(slot, &preview->network);
 	__u32 color = preview->color;
-	int err = map_put(datapath->fds[PIN_PREVIEW], &key, &color);
+	int err = note_prefix(datapath, &key);
 
-	return err ? err : note_prefix(datapath, &key);
+	return err ? err : map_put(datapath->fds[PIN_PREVIEW], &key, &color);
 }
 
 static bool is_there(const struct datapath *datapath, __u32 slot, const struct preview *preview)
