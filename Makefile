@@ -34,10 +34,11 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
 # ---- how
 
-PACKAGES := libbpf jansson smartcols
+PACKAGES := libbpf jansson smartcols libcurl libsystemd yaml-0.1 libmnl
 # Found when it is needed: `make deps` runs before the libraries are there.
 PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PACKAGE_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
+# http_parser brings no .pc file.
+PACKAGE_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lhttp_parser -lm
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -5,7 +5,8 @@
 set -eu
 
 build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev
-	bpftool libjansson-dev libsmartcols-dev"
+	bpftool libjansson-dev libsmartcols-dev libcurl4-openssl-dev libhttp-parser-dev
+	libsystemd-dev libyaml-dev libmnl-dev"
 demo="nginx-light wrk curl iproute2 util-linux procps"
 check="libcmocka-dev"
 test="$demo $check python3 python3-pytest haproxy nodejs redis-server redis-tools

@@ -12,6 +12,9 @@ enum exit_code {
 	EXIT_USAGE = 1, /* arguments that cannot work */
 	EXIT_SYSTEM = 2, /* kernel, permission or I/O */
 	EXIT_REFUSED = 3, /* target cannot serve; nothing changed */
+	EXIT_CUT = 4, /* switched, and connections were cut at the deadline */
+	EXIT_ROLLED_BACK = 5, /* switched, then rolled back by itself */
+	EXIT_AGENT = 6, /* the agent is needed and cannot be reached */
 	EXIT_BUSY = 7, /* another operation is in progress */
 };
 

@@ -3,6 +3,7 @@
 #ifndef BGSWITCH_INTERFACES_H
 #define BGSWITCH_INTERFACES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "bgswitch/maps.h"
@@ -30,5 +31,14 @@ void interfaces_remove(const struct datapath *datapath, const char *name);
 
 /* Reads those that are attached into `list`, by index. */
 void interfaces_list(const struct datapath *datapath, struct interface_list *list);
+
+/*
+ * Steers again what came back under another index: for each one attached by
+ * name whose name has another index now. Calls `report` for each that came back
+ * (`present`) or is gone. Returns how many came back, or -1.
+ */
+int interfaces_refresh(const struct datapath *datapath,
+		       void (*report)(const struct interface *interface, bool present, void *data),
+		       void *data, struct failure *failure);
 
 #endif

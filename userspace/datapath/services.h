@@ -9,10 +9,13 @@
 #include "datapath/datapath.h"
 #include "endpoint.h"
 
-/* The instances of one color, by place. */
+/*
+ * The instances of one color, by place. Places stay when others go, so there
+ * may be gaps: see color_has().
+ */
 struct color_spec {
 	struct endpoint instances[BGS_MAX_INSTANCES];
-	size_t count;
+	size_t count; /* the last place in use, plus one */
 };
 
 /* A service as it is declared. */
@@ -28,8 +31,12 @@ struct service_spec {
 struct service {
 	__u32 slot;
 	struct bgs_route route;
+	__u64 enabled[BGS_COLORS]; /* bit i: instance i may take new connections */
 	struct service_spec spec;
 };
+
+/* Is there an instance in this place? */
+bool color_has(const struct color_spec *color, size_t place);
 
 const char *color_name(enum bgs_color color);
 /* "blue" or "green"; -1 for anything else. */
@@ -41,6 +48,19 @@ int service_name_check(const char *name, struct failure *failure);
 /* Adds a service: all of it or nothing. It starts with blue, no split. */
 int service_add(const struct datapath *datapath, const struct service_spec *spec,
 		struct failure *failure);
+
+/*
+ * Makes a service what `spec` says (its name stays): listen addresses and
+ * instances that are in both are not touched, nor is the route; an instance
+ * that stays keeps its place whatever its place in `spec`. New ones are
+ * enabled when their listeners are in the map.
+ */
+int service_update(const struct datapath *datapath, __u32 slot, const struct service_spec *spec,
+		   struct failure *failure);
+
+/* Which instances of a color take new connections: one aligned store; 0 or -errno. */
+int service_enable(const struct datapath *datapath, __u32 slot, enum bgs_color color,
+		   __u64 enabled);
 
 /* Ends steering of this service and removes all that belongs to it. */
 int service_remove(const struct datapath *datapath, __u32 slot, struct failure *failure);
