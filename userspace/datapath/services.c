@@ -91,6 +91,11 @@ int service_find(const struct datapath *datapath, const char *name, __u32 *slot,
 	return 0;
 }
 
+int service_get(const struct datapath *datapath, __u32 slot, struct bgs_service *value)
+{
+	return map_get(datapath->fds[PIN_SERVICES], &slot, value);
+}
+
 struct reading {
 	struct service *services;
 	size_t count, room;

@@ -72,6 +72,9 @@ int services_repair(const struct datapath *datapath, struct failure *failure);
 int service_find(const struct datapath *datapath, const char *name, __u32 *slot,
 		 struct bgs_service *value, struct failure *failure);
 
+/* Reads the entry of a slot; 0 or -errno. */
+int service_get(const struct datapath *datapath, __u32 slot, struct bgs_service *value);
+
 /* Reads all services, sorted by name, into `*services` (free() it); returns how many, or -1. */
 int services_read(const struct datapath *datapath, struct service **services,
 		  struct failure *failure);

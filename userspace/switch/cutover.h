@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A cutover, as a state machine that knows neither clock nor kernel:
+ *
+ *   idle -> checking -> switching -> soaking -> idle
+ *
+ *   checking:  the gate. The target's checks decide; a refusal changes nothing.
+ *   switching: the flip, within one step.
+ *   soaking:   the target serves. If it fails, everything goes back, once.
+ *
+ * The agent and the command line drive the same one through struct
+ * cutover_host; unit tests do so with a clock of their own. Call
+ * cutover_step() after every event: a check that ended, the moment
+ * cutover_deadline() names, an operator's word.
+ */
+#ifndef BGSWITCH_CUTOVER_H
+#define BGSWITCH_CUTOVER_H
+
+#include <sys/types.h>
+
+#include "bgswitch/maps.h"
+#include "failure.h"
+#include "record/event.h"
+#include "switch/health.h"
+
+enum cutover_state { CUTOVER_IDLE, CUTOVER_CHECKING, CUTOVER_SWITCHING, CUTOVER_SOAKING };
+
+enum cutover_outcome {
+	OUTCOME_COMPLETE,
+	OUTCOME_REFUSED, /* by the gate; nothing changed */
+	OUTCOME_ROLLED_BACK, /* by itself; new connections go where they went before */
+	OUTCOME_ABORTED, /* by an operator; likewise */
+	OUTCOME_SUPERSEDED, /* another change ended the soak; it decides */
+	OUTCOME_FAILED, /* the kernel, or the disk */
+};
+
+/* "complete", "refused", "rolled-back", ... */
+const char *cutover_outcome_name(enum cutover_outcome outcome);
+/* What a command ends with. */
+enum exit_code cutover_exit_code(enum cutover_outcome outcome);
+
+struct cutover_request {
+	char verb[16]; /* "set", "rollback", "failover" */
+	enum bgs_color to;
+	bool dry_run; /* to the end of the gate and no further */
+	bool force; /* no gate; and no rollback until the target was healthy once */
+	unsigned int soak_ms; /* 0: none */
+	unsigned int ready_timeout_ms; /* of the gate */
+	uid_t uid; /* (uid_t)-1: the agent by itself */
+};
+
+struct cutover;
+
+/* What it acts on. Times are milliseconds of a clock that never goes back. */
+struct cutover_host {
+	unsigned long long (*now)(void *data);
+	/* The target's checks that began after cutover_begin(). */
+	enum verdict (*gate)(void *data, enum bgs_color color);
+	enum health (*health)(void *data, enum bgs_color color);
+	/* Why it is not healthy, in words; valid until the next call. */
+	const char *(*reason)(void *data, enum bgs_color color);
+	/* Where new connections go now. */
+	int (*route)(void *data, struct bgs_route *route, struct failure *failure);
+	/* Writes down what is about to happen (before a flip) or has (after it). */
+	int (*record)(void *data, const struct cutover *cutover, struct failure *failure);
+	int (*flip)(void *data, struct bgs_route route, struct failure *failure);
+	void (*announce)(void *data, enum event_kind kind, int color, const char *text);
+	/* The end; `cutover` is idle and may be begun anew from here. */
+	void (*finished)(void *data, const struct cutover *cutover);
+};
+
+struct cutover {
+	const struct cutover_host *host;
+	void *data;
+	enum cutover_state state;
+	struct cutover_request request;
+	struct bgs_route before; /* where new connections went */
+	bool flipped; /* by this cutover, and not back again */
+	bool was_healthy; /* the target, at any time since the flip */
+	bool told_alarm; /* that both colors are unhealthy */
+	unsigned long long began, deadline; /* `deadline`: of the gate, or of the soak */
+	/* how it ended */
+	enum cutover_outcome outcome;
+	bool changed; /* new connections go elsewhere than before it */
+	char text[EVENT_TEXT]; /* why, in words; empty: nothing to add */
+	struct failure failure; /* with OUTCOME_FAILED and OUTCOME_REFUSED */
+	unsigned long long duration;
+};
+
+void cutover_init(struct cutover *cutover, const struct cutover_host *host, void *data);
+
+/* Only when idle. May come to its end within the call. */
+void cutover_begin(struct cutover *cutover, const struct cutover_request *request);
+
+/* Goes on with a soak that another process began: `left` milliseconds of it. */
+void cutover_resume(struct cutover *cutover, const struct cutover_request *request,
+		    struct bgs_route before, unsigned int left);
+
+void cutover_step(struct cutover *cutover);
+/* Would a step do something now? Then, and only then, it needs the lock. */
+bool cutover_is_due(const struct cutover *cutover);
+/* When to step without an event; 0: no such moment. */
+unsigned long long cutover_deadline(const struct cutover *cutover);
+
+/* Ends the soak now, as passed. Fails (EXIT_USAGE) when nothing soaks. */
+int cutover_promote(struct cutover *cutover, struct failure *failure);
+/* Undoes what is under way. Fails (EXIT_USAGE) when nothing is. */
+int cutover_abort(struct cutover *cutover, struct failure *failure);
+/* Somebody else changed where new connections go: `text` says what. Nothing to do when idle. */
+void cutover_supersede(struct cutover *cutover, const char *text);
+
+#endif

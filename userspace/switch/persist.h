@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Taking what runs, and what is under way, over into the state file. */
+#ifndef BGSWITCH_PERSIST_H
+#define BGSWITCH_PERSIST_H
+
+#include "record/state.h"
+
+/* Where the files that survive are; borrowed strings. */
+struct files {
+	const char *directory;
+	char state[64], events[64], history[64]; /* names in it */
+};
+
+/* Fills in the names, with `suffix` ("" or "@NETNS") before their ends. */
+void files_name(struct files *files, const char *directory, const char *suffix);
+
+/*
+ * Opens the state file; what had to be set aside is said with `warn` (NULL: not
+ * said). The caller holds the lock if it means to write.
+ */
+int files_open_state(const struct files *files, struct state **state,
+		     void (*warn)(const char *text, void *data), void *data,
+		     struct failure *failure);
+
+/* The maps' part of the state file, after a change of them. */
+int files_save_maps(const struct files *files, const struct datapath *datapath,
+		    struct failure *failure);
+
+/* That, and what is under way for one service (NULL: nothing), and where a rollback goes (-1). */
+int files_save_operation(const struct files *files, const struct datapath *datapath,
+			 const char *service, const struct operation *operation, int previous,
+			 struct failure *failure);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Looks after one service: its instances' checks, which of them take
+ * connections, its cutovers, and what is done when the active color fails.
+ * The agent has one for each service for ever, the command line one for the
+ * time of a command.
+ */
+#ifndef BGSWITCH_SUPERVISOR_H
+#define BGSWITCH_SUPERVISOR_H
+
+#include <jansson.h>
+
+#include "config/policy.h"
+#include "record/event.h"
+#include "record/state.h"
+#include "switch/cutover.h"
+#include "switch/monitor.h"
+#include "switch/service_check.h"
+
+struct supervisor;
+
+/* What it needs of the process that it lives in. */
+struct supervisor_host {
+	struct prober *prober;
+	const struct datapath *datapath;
+	struct event_log *log;
+	/* Acts by itself: rotation, failover by health, taking back a split. The agent does. */
+	bool autonomous;
+	/* May be taken while it is held; each needs its release. -1: EXIT_BUSY, try again. */
+	int (*lock)(const char *operation, struct failure *failure, void *data);
+	void (*unlock)(void *data);
+	/* Writes the state file. `operation` NULL: none is under way any more. */
+	int (*save)(const struct supervisor *supervisor, const struct operation *operation,
+		    struct failure *failure, void *data);
+	/* A cutover has ended; history has it already. */
+	void (*ended)(struct supervisor *supervisor, const struct cutover *cutover, void *data);
+	/* Deadlines may have changed; NULL: nobody asks. */
+	void (*moved)(struct supervisor *supervisor, void *data);
+	const char *history_directory, *history_name;
+	void *data;
+};
+
+struct supervisor {
+	const struct supervisor_host *host;
+	char name[BGS_NAME_SIZE];
+	__u32 slot;
+	struct policy *policy; /* owned */
+	struct monitor **monitors; /* owned, each by itself: probes point to them */
+	size_t monitor_count;
+	enum health health[BGS_COLORS]; /* as last announced */
+	bool rotation_due; /* an instance's health changed, or the instances did */
+	struct cutover cutover;
+	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */
+	int previous; /* color to roll back to; -1: none */
+	/* Traffic was moved without an operator: not again until one acts, or all was well for a soak. */
+	enum { LATCH_NONE, LATCH_FAILOVER, LATCH_ROLLBACK } latch;
+	unsigned long long latched_until; /* of LATCH_FAILOVER; 0: not known yet */
+	char alarm[EVENT_TEXT]; /* empty: none */
+	unsigned long long retry; /* the lock was taken; 0: no need */
+	bool has_service_check;
+	struct service_check_result service_check;
+	void *user; /* the host's own */
+};
+
+/* Takes over `policy` (from malloc), also when it fails. */
+struct supervisor *supervisor_new(const struct supervisor_host *host,
+				  const struct service *service, struct policy *policy,
+				  struct failure *failure);
+void supervisor_free(struct supervisor *supervisor); /* NULL is fine */
+
+/*
+ * After a change by others: the service as it is now. Takes over `policy`.
+ * Checks of instances that stay go on; a soak whose route was changed ends.
+ */
+int supervisor_update(struct supervisor *supervisor, const struct service *service,
+		      struct policy *policy, struct failure *failure);
+
+/* After supervisor_deadline(), a monotonic time in milliseconds; 0: none. */
+void supervisor_tick(struct supervisor *supervisor);
+unsigned long long supervisor_deadline(const struct supervisor *supervisor);
+unsigned long long supervisor_now(void);
+
+/*
+ * An operator's words. The caller holds the lock. A request that cannot begin
+ * fails; how one ends comes by `ended`, maybe within the call.
+ */
+int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
+		     struct failure *failure);
+/* Fills in a request to go back to the previous color. */
+int supervisor_rollback_request(const struct supervisor *supervisor,
+				struct cutover_request *request, struct failure *failure);
+int supervisor_promote(struct supervisor *supervisor, struct failure *failure);
+int supervisor_abort(struct supervisor *supervisor, uid_t uid, struct failure *failure);
+/* Ends a soak that nobody waits for, because of what `text` says. */
+void supervisor_supersede(struct supervisor *supervisor, const char *text);
+int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, uid_t uid,
+		     struct failure *failure);
+
+/* Goes on with, or gives up, what another process left behind. The lock is held. */
+void supervisor_adopt(struct supervisor *supervisor, const struct operation *operation);
+
+/* Has every instance been checked once? */
+bool supervisor_has_looked(const struct supervisor *supervisor);
+
+/* "steady", "checking", "soaking" */
+const char *supervisor_state(const struct supervisor *supervisor);
+
+/* What `status` shows beside the maps; see supervisor_json.c. The caller owns it. */
+json_t *supervisor_json(const struct supervisor *supervisor);
+
+#endif

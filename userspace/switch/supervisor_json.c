@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the supervisor of a service knows and the maps do not. */
+#include "duration.h"
+#include "switch/supervisor_private.h"
+#include "text.h"
+
+static json_t *color_json(const struct supervisor *supervisor, enum bgs_color color)
+{
+	json_t *instances = json_array();
+
+	for (size_t i = 0; i < supervisor->monitor_count; i++) {
+		if (supervisor->monitors[i]->color == color)
+			json_array_append_new(instances, monitor_json(supervisor->monitors[i]));
+	}
+	return json_pack("{s:s, s:o}", "health", health_name(supervisor->health[color]),
+			 "instances", instances);
+}
+
+static json_t *operation_json(const struct supervisor *supervisor)
+{
+	const struct cutover *cutover = &supervisor->cutover;
+	unsigned long long now = supervisor_now(), deadline = cutover_deadline(cutover);
+
+	if (cutover->state == CUTOVER_IDLE)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:I, s:I}", "operation", cutover->request.verb, "from",
+			 color_name(cutover->before.active), "to", color_name(cutover->request.to),
+			 "uid", cutover->request.uid == (uid_t)-1 ? (json_int_t)-1
+								  : cutover->request.uid,
+			 "left_ms", (json_int_t)(deadline > now ? deadline - now : 0));
+}
+
+static json_t *name_or_null(int color)
+{
+	return color < 0 ? json_null() : json_string(color_name(color));
+}
+
+static json_t *service_check_json(const struct supervisor *supervisor)
+{
+	const struct service_check_result *result = &supervisor->service_check;
+
+	if (!supervisor->has_service_check)
+		return json_null();
+	return json_pack("{s:b, s:s, s:o, s:o, s:f, s:I, s:o}", "ok", result->ok, "address",
+			 result->address, "expected", name_or_null(result->expected), "reached",
+			 name_or_null(result->reached), "ms", result->duration_us / 1e3, "at_ms",
+			 (json_int_t)result->ended_ms, "error",
+			 *result->error ? text_json(result->error) : json_null());
+}
+
+json_t *supervisor_json(const struct supervisor *supervisor)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "state",
+			 supervisor_state(supervisor), "operation", operation_json(supervisor),
+			 "alarm", *supervisor->alarm ? text_json(supervisor->alarm) : json_null(),
+			 "previous", name_or_null(supervisor->previous), "service_check",
+			 service_check_json(supervisor), "colors", "blue",
+			 color_json(supervisor, BGS_BLUE), "green",
+			 color_json(supervisor, BGS_GREEN));
+}
