@@ -10,6 +10,8 @@
 #ifndef BGSWITCH_EVENT_H
 #define BGSWITCH_EVENT_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "bgswitch/maps.h"
