@@ -34,7 +34,7 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
 # ---- how
 
-PACKAGES := libbpf jansson smartcols libcurl libsystemd yaml-0.1 libmnl
+PACKAGES := libbpf jansson smartcols libsystemd yaml-0.1 libmnl
 # Found when it is needed: `make deps` runs before the libraries are there.
 PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 # http_parser brings no .pc file.
