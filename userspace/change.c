@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "change.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "control/client.h"
+#include "duration.h"
+#include "message.h"
+#include "record/event.h"
+#include "switch/local.h"
+#include "switch/result.h"
+#include "target.h"
+
+enum { OPTION_FORCE = 1, OPTION_NO_WAIT, OPTION_SOAK };
+
+const struct option change_options[] = {
+	{ "force", no_argument, NULL, OPTION_FORCE },
+	{ "no-wait", no_argument, NULL, OPTION_NO_WAIT },
+	{ "soak", required_argument, NULL, OPTION_SOAK },
+	{ "dry-run", no_argument, NULL, 'n' },
+	{},
+};
+
+int change_option(struct command_context *context, struct change *change, int option)
+{
+	switch (option) {
+	case OPTION_FORCE:
+		change->force = true;
+		return 1;
+	case OPTION_NO_WAIT:
+		change->no_wait = true;
+		return 1;
+	case OPTION_SOAK:
+		change->has_soak = true;
+		return duration_parse(&change->soak_ms, optarg, "--soak", &context->failure) ? -1
+											     : 1;
+	case 'n':
+		change->dry_run = true;
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static void report_change(const char *service, const json_t *result)
+{
+	const char *from = json_string_value(json_object_get(result, "from"));
+	const char *to = json_string_value(json_object_get(result, "to"));
+	const char *reason = json_string_value(json_object_get(result, "reason"));
+	bool dry_run = json_is_true(json_object_get(result, "dry_run"));
+
+	if (json_is_true(json_object_get(result, "changed")) || dry_run)
+		message_info("%s: new connections %s to %s (before: %s)", service,
+			     dry_run && !reason ? "would go" : "go", to, from);
+	else if (reason)
+		message_info("%s: %s", service, reason);
+}
+
+/* Takes over `result`; NULL: there is a failure already. */
+static int report(struct command_context *context, json_t *result)
+{
+	int err;
+
+	if (!result)
+		return -1;
+	err = result_failure(result, &context->failure);
+	if (!err)
+		report_change(json_string_value(json_object_get(result, "service")), result);
+	if (context->json)
+		command_print_json(context, result);
+	else
+		json_decref(result);
+	return err;
+}
+
+/* ---- through the agent */
+
+static void show_event(const json_t *parameters, void *data)
+{
+	struct event event;
+	char line[EVENT_LINE];
+
+	(void)data;
+	if (!event_from_json(&event, json_object_get(parameters, "event")))
+		message_info("%s", event_format(line, &event));
+}
+
+static int signal_fd(sigset_t *before)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, before);
+	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static json_t *or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *parameters_of(const struct change *change)
+{
+	json_t *object = json_pack("{s:o, s:b, s:b, s:b}", "service", or_null(change->service),
+				   "force", change->force, "wait", !change->no_wait, "dry_run",
+				   change->dry_run);
+
+	if (change->color >= 0)
+		json_object_set_new(object, "color", json_string(color_name(change->color)));
+	if (change->has_soak)
+		json_object_set_new(object, "soak_ms", json_integer(change->soak_ms));
+	return object;
+}
+
+static int by_agent(struct command_context *context, int agent, const struct change *change)
+{
+	sigset_t before;
+	struct client_call call = {
+		.method = change->color >= 0 ? "Set" : "Rollback",
+		.parameters = parameters_of(change),
+		.waits = true,
+		.stop_fd = signal_fd(&before),
+		.progress = show_event,
+	};
+	json_t *reply = client_call(agent, &call, &context->failure);
+	json_t *result = json_incref(json_object_get(reply, "result"));
+
+	json_decref(reply);
+	close(call.stop_fd);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (!reply && context->failure.code == EXIT_DONE)
+		return failure_set(&context->failure, EXIT_SYSTEM,
+				   "see 'bgswitch status'; 'bgswitch abort' undoes it",
+				   "interrupted; the agent goes on with it");
+	if (reply && !result)
+		return failure_set(&context->failure, EXIT_AGENT, "see its log",
+				   "the agent's answer has no result");
+	return report(context, result);
+}
+
+/* ---- by this process */
+
+/* For what a signal ended: as whoever sent it expects. */
+static void end_by_signal(int number)
+{
+	fflush(stdout);
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static int warn_of_families(struct command_context *context, const struct change *change)
+{
+	const struct datapath *datapath = &context->datapath;
+	struct bgs_service service;
+	__u32 slot;
+
+	if (service_find(datapath, change->service, &slot, &service, &context->failure))
+		return -1;
+	/* Of a color without any listener the gate speaks; the walk over all sockets is slow. */
+	if (change->color < 0 ||
+	    (!change->force && !color_listening(datapath, slot, change->color)))
+		return 0;
+	return target_check(datapath, slot, &service, change->color, &context->failure) < 0 ? -1
+											     : 0;
+}
+
+static int begin_here(struct command_context *context, struct local *local,
+		      const struct change *change)
+{
+	struct cutover_request request = { .force = change->force,
+					   .dry_run = change->dry_run,
+					   .soak_ms = change->no_wait ? 0 : change->soak_ms,
+					   .uid = getuid() };
+
+	snprintf(request.verb, sizeof(request.verb), "%s", change->verb);
+	if (change->color >= 0)
+		request.to = change->color;
+	else if (supervisor_rollback_request(local_supervisor(local), &request, &context->failure))
+		return -1;
+	/* Without an agent nobody is left to watch once the command has returned. */
+	return local_begin(local, &request, change->has_soak || change->no_wait,
+			   &context->failure);
+}
+
+static int by_itself(struct command_context *context, const struct change *change)
+{
+	struct local_setup setup = { .datapath = &context->datapath,
+				     .service = change->service,
+				     .dry_run = change->dry_run,
+				     .quiet = message_level() < NORMAL };
+	struct local *local;
+	int err, signal = 0;
+
+	if (command_need_root(context) ||
+	    command_open(context, change->dry_run ? COMMAND_READS : COMMAND_CHANGES,
+			 change->verb) ||
+	    warn_of_families(context, change))
+		return -1;
+	setup.files = &context->files;
+	if (local_open(&local, &setup, &context->failure))
+		return -1;
+	err = begin_here(context, local, change);
+	if (!err)
+		signal = local_run(local, false);
+	if (!err)
+		err = report(context, local_result(local));
+	local_close(local);
+	if (signal)
+		end_by_signal(signal);
+	return err;
+}
+
+int change_run(struct command_context *context, const struct change *change)
+{
+	int agent = command_agent(context);
+
+	if (agent == CLIENT_NO_AGENT)
+		return by_itself(context, change);
+	return agent < 0 ? -1 : by_agent(context, agent, change);
+}
+
+/* ---- ending what is under way */
+
+static int end_by_agent(struct command_context *context, int agent, const char *verb,
+			const char *service)
+{
+	struct client_call call = {
+		.method = !strcmp(verb, "abort") ? "Abort" : "Promote",
+		.parameters = json_pack("{s:o}", "service", or_null(service)),
+		.stop_fd = -1,
+	};
+	json_t *reply = client_call(agent, &call, &context->failure);
+	json_t *result = json_incref(json_object_get(reply, "result"));
+
+	json_decref(reply);
+	if (!result)
+		return -1;
+	if (context->json)
+		command_print_json(context, json_incref(result));
+	message_info("%s: %s", json_string_value(json_object_get(result, "service")),
+		     json_string_value(json_object_get(result, "text")));
+	json_decref(result);
+	return 0;
+}
+
+/* Without an agent only a command that was killed can have left something under way. */
+static int end_by_itself(struct command_context *context, const char *verb, const char *service)
+{
+	struct local_setup setup = { .datapath = &context->datapath,
+				     .service = service,
+				     .quiet = message_level() < NORMAL };
+	struct local *local;
+	int err;
+
+	if (command_need_root(context) || command_open(context, COMMAND_CHANGES, verb))
+		return -1;
+	setup.files = &context->files;
+	if (local_open(&local, &setup, &context->failure))
+		return -1;
+	err = !strcmp(verb, "abort")
+		      ? supervisor_abort(local_supervisor(local), getuid(), &context->failure)
+		      : supervisor_promote(local_supervisor(local), &context->failure);
+	if (!err && context->json)
+		command_print_json(context, local_result(local));
+	local_close(local);
+	return err;
+}
+
+int change_end(struct command_context *context, const char *verb, const char *service)
+{
+	int agent = command_agent(context);
+
+	if (agent == CLIENT_NO_AGENT)
+		return end_by_itself(context, verb, service);
+	return agent < 0 ? -1 : end_by_agent(context, agent, verb, service);
+}
