@@ -189,6 +189,8 @@ static int fill_monitors(struct supervisor *supervisor, const struct service *se
 	size_t total = service->spec.colors[BGS_BLUE].count + service->spec.colors[BGS_GREEN].count;
 	int err = 0;
 
+	memcpy(supervisor->listen, service->spec.listen, sizeof(supervisor->listen));
+	supervisor->listen_count = service->spec.listen_count;
 	supervisor->monitor_count = 0;
 	supervisor->monitors = calloc(total + 1, sizeof(struct monitor *));
 	if (!supervisor->monitors)

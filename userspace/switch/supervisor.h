@@ -45,6 +45,8 @@ struct supervisor {
 	char name[BGS_NAME_SIZE];
 	__u32 slot;
 	struct policy *policy; /* owned */
+	struct bgs_endpoint listen[BGS_MAX_LISTEN];
+	size_t listen_count;
 	struct monitor **monitors; /* owned, each by itself: probes point to them */
 	size_t monitor_count;
 	enum health health[BGS_COLORS]; /* as last announced */

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The methods of org.bgswitch. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "percent.h"
+#include "switch/result.h"
+#include "version.h"
+
+static const char *string_of(const json_t *parameters, const char *key)
+{
+	return json_string_value(json_object_get(parameters, key));
+}
+
+static bool true_of(const json_t *parameters, const char *key)
+{
+	return json_is_true(json_object_get(parameters, key));
+}
+
+static void run_ping(struct call *call, const json_t *parameters, void *data)
+{
+	(void)parameters;
+	(void)data;
+	call_reply(call, json_pack("{s:i, s:s}", "pid", (int)getpid(), "version",
+				   BGSWITCH_VERSION));
+}
+
+static void run_health(struct call *call, const json_t *parameters, void *data)
+{
+	const struct agent *agent = data;
+	json_t *services = json_object();
+
+	(void)parameters;
+	for (size_t i = 0; i < agent->member_count; i++) {
+		const struct supervisor *supervisor = agent->members[i]->supervisor;
+
+		json_object_set_new(services, supervisor->name, supervisor_json(supervisor));
+	}
+	call_reply(call, json_pack("{s:o}", "services", services));
+}
+
+static void run_status(struct call *call, const json_t *parameters, void *data)
+{
+	static const char *const words[] = { "status", "-j", NULL };
+
+	(void)parameters;
+	child_answer(data, call, "status", words);
+}
+
+static void run_history(struct call *call, const json_t *parameters, void *data)
+{
+	static const char *const words[] = { "history", "-j", NULL };
+
+	(void)parameters;
+	child_answer(data, call, "entries", words);
+}
+
+static void run_check(struct call *call, const json_t *parameters, void *data)
+{
+	const char *words[6] = { "check", "--here", "-j" };
+	const char *service = string_of(parameters, "service");
+	const char *color = string_of(parameters, "color");
+	struct failure failure;
+	size_t count = 3;
+
+	/* Words of a client become words of a command: only what is known may pass. */
+	if (service && !roster_find(data, service, &failure)) {
+		call_fail_with(call, &failure);
+		return;
+	}
+	if (color && color_parse(color) < 0) {
+		failure_set(&failure, EXIT_USAGE, "use 'blue' or 'green'", "'%.40s' is not a color",
+			    color);
+		call_fail_with(call, &failure);
+		return;
+	}
+	if (service)
+		words[count++] = service;
+	if (color)
+		words[count++] = color;
+	child_answer(data, call, "services", words);
+}
+
+/* ---- cutovers */
+
+static void on_gone(struct call *call, void *data)
+{
+	struct member *member = data;
+
+	(void)call;
+	/* It goes on without them; with nobody waiting the lock is not held through the soak. */
+	member->call = NULL;
+	calls_moved(member, NULL);
+}
+
+static void release(struct member *member)
+{
+	if (member->holds_lock)
+		keeper_release(&member->agent->keeper);
+	member->holds_lock = false;
+}
+
+static void answer(struct member *member, const struct cutover *cutover)
+{
+	struct call *call = member->call;
+
+	member->call = NULL;
+	if (call)
+		call_reply(call, json_pack("{s:o}", "result",
+					   result_json(member->supervisor->name, cutover)));
+}
+
+void calls_moved(struct member *member, const struct cutover *over)
+{
+	const struct cutover *cutover = &member->supervisor->cutover;
+
+	if (over) {
+		answer(member, over);
+		release(member);
+		return;
+	}
+	if (cutover->state != CUTOVER_SOAKING)
+		return;
+	if (member->waits_for_flip)
+		answer(member, cutover);
+	if (!member->call)
+		release(member);
+}
+
+static int busy(const struct supervisor *supervisor, struct failure *failure)
+{
+	return failure_set(failure, EXIT_BUSY,
+			   "wait until it is done, or run 'bgswitch promote' or 'bgswitch abort'",
+			   "another operation is in progress: %s %s (%s)",
+			   supervisor->cutover.request.verb,
+			   color_name(supervisor->cutover.request.to),
+			   supervisor_state(supervisor));
+}
+
+static int prepare(struct member *member, struct call *call, const json_t *parameters,
+		   struct cutover_request *request, struct failure *failure)
+{
+	const struct policy *policy = member->supervisor->policy;
+	const json_t *soak = json_object_get(parameters, "soak_ms");
+
+	/* A soak that nobody waits for is no operation in progress: the next change ends it. */
+	if (member->call || (member->supervisor->cutover.state != CUTOVER_IDLE &&
+			     member->supervisor->cutover.state != CUTOVER_SOAKING))
+		return busy(member->supervisor, failure);
+	request->force = true_of(parameters, "force");
+	request->dry_run = true_of(parameters, "dry_run");
+	request->soak_ms = json_is_integer(soak) ? (unsigned int)json_integer_value(soak)
+						 : policy->soak_ms;
+	request->ready_timeout_ms = policy->ready_timeout_ms;
+	request->uid = call_peer(call)->uid;
+	return 0;
+}
+
+static void begin(struct agent *agent, struct member *member, struct call *call,
+		  const json_t *parameters, struct cutover_request *request)
+{
+	struct failure failure;
+
+	if (prepare(member, call, parameters, request, &failure) ||
+	    keeper_take(&agent->keeper, request->verb, &failure)) {
+		call_fail_with(call, &failure);
+		return;
+	}
+	if (member->supervisor->cutover.state == CUTOVER_SOAKING)
+		supervisor_supersede(member->supervisor,
+				     "another change was asked for during the soak");
+	member->holds_lock = true;
+	member->call = call;
+	member->waits_for_flip = !true_of(parameters, "wait");
+	call_on_gone(call, on_gone, member);
+	if (supervisor_begin(member->supervisor, request, &failure)) {
+		member->call = NULL;
+		release(member);
+		call_fail_with(call, &failure);
+	}
+}
+
+static void run_set(struct call *call, const json_t *parameters, void *data)
+{
+	struct cutover_request request = { .verb = "set" };
+	const char *color = string_of(parameters, "color");
+	struct failure failure;
+	struct member *member = roster_find(data, string_of(parameters, "service"), &failure);
+
+	if (member && (!color || color_parse(color) < 0)) {
+		failure_set(&failure, EXIT_USAGE, "use 'blue' or 'green'", "'%.40s' is not a color",
+			    color ? color : "");
+		member = NULL;
+	}
+	if (!member) {
+		call_fail_with(call, &failure);
+		return;
+	}
+	request.to = color_parse(color);
+	begin(data, member, call, parameters, &request);
+}
+
+static void run_rollback(struct call *call, const json_t *parameters, void *data)
+{
+	struct cutover_request request = {};
+	struct failure failure;
+	struct member *member = roster_find(data, string_of(parameters, "service"), &failure);
+
+	if (!member || supervisor_rollback_request(member->supervisor, &request, &failure)) {
+		call_fail_with(call, &failure);
+		return;
+	}
+	begin(data, member, call, parameters, &request);
+}
+
+/* Promote and Abort act on a cutover that somebody may wait for: that holds the lock already. */
+static void end(struct agent *agent, struct call *call, const json_t *parameters,
+		const char *verb, const char *done,
+		int (*act)(struct supervisor *supervisor, uid_t uid, struct failure *failure))
+{
+	struct failure failure;
+	struct member *member = roster_find(agent, string_of(parameters, "service"), &failure);
+	int err;
+
+	if (!member || keeper_take(&agent->keeper, verb, &failure)) {
+		call_fail_with(call, &failure);
+		return;
+	}
+	err = act(member->supervisor, call_peer(call)->uid, &failure);
+	keeper_release(&agent->keeper);
+	if (err)
+		call_fail_with(call, &failure);
+	else
+		call_reply(call,
+			   json_pack("{s:{s:s, s:s, s:s}}", "result", "service",
+				     member->supervisor->name, "active",
+				     color_name(member->supervisor->route.active), "text", done));
+}
+
+static int promote(struct supervisor *supervisor, uid_t uid, struct failure *failure)
+{
+	(void)uid;
+	return supervisor_promote(supervisor, failure);
+}
+
+static void run_promote(struct call *call, const json_t *parameters, void *data)
+{
+	end(data, call, parameters, "promote", "promoted; the soak is over", promote);
+}
+
+static void run_abort(struct call *call, const json_t *parameters, void *data)
+{
+	end(data, call, parameters, "abort", "aborted; new connections go where they went before",
+	    supervisor_abort);
+}
+
+static void split(struct agent *agent, struct member *member, struct call *call,
+		  unsigned int basis_points)
+{
+	struct supervisor *supervisor = member->supervisor;
+	uid_t uid = call_peer(call)->uid;
+	char share[16];
+	struct failure failure;
+	int err;
+
+	if (member->call) {
+		busy(supervisor, &failure);
+		call_fail_with(call, &failure);
+		return;
+	}
+	if (keeper_take(&agent->keeper, "split", &failure)) {
+		call_fail_with(call, &failure);
+		return;
+	}
+	err = supervisor_split(supervisor, basis_points, uid, &failure);
+	if (!err)
+		event_emit(agent->log, EVENT_SPLIT, supervisor->name, !supervisor->route.active,
+			   "%s of new connections go to %s", percent_format(share, basis_points),
+			   color_name(!supervisor->route.active));
+	keeper_release(&agent->keeper);
+	if (err)
+		call_fail_with(call, &failure);
+	else
+		call_reply(call, json_pack("{s:{s:s, s:s, s:i}}", "result", "service",
+					   supervisor->name, "standby",
+					   color_name(!supervisor->route.active), "split",
+					   (int)basis_points));
+}
+
+static void run_split(struct call *call, const json_t *parameters, void *data)
+{
+	const json_t *share = json_object_get(parameters, "basis_points");
+	json_int_t basis_points = json_integer_value(share);
+	struct failure failure;
+	struct member *member = roster_find(data, string_of(parameters, "service"), &failure);
+
+	if (member && (!json_is_integer(share) || basis_points < 0 || basis_points > BGS_SPLIT_MAX)) {
+		failure_set(&failure, EXIT_USAGE, "use 0 to 10000",
+			    "basis_points is not a share of 0 to %d", BGS_SPLIT_MAX);
+		member = NULL;
+	}
+	if (member)
+		split(data, member, call, (unsigned int)basis_points);
+	else
+		call_fail_with(call, &failure);
+}
+
+/* ---- events */
+
+static void unfollow(struct call *call, void *data)
+{
+	struct agent *agent = data;
+
+	for (size_t i = 0; i < agent->follower_count; i++) {
+		if (agent->followers[i] == call)
+			agent->followers[i] = agent->followers[--agent->follower_count];
+	}
+}
+
+static void run_events(struct call *call, const json_t *parameters, void *data)
+{
+	struct agent *agent = data;
+	struct call **grown;
+
+	(void)parameters;
+	if (!call_wants_more(call)) {
+		call_fail(call, "org.varlink.service.ExpectedMore", NULL);
+		return;
+	}
+	grown = reallocarray(agent->followers, agent->follower_count + 1, sizeof(struct call *));
+	if (!grown) {
+		call_reply(call, json_object());
+		return;
+	}
+	agent->followers = grown;
+	agent->followers[agent->follower_count++] = call;
+	call_on_gone(call, unfollow, agent);
+}
+
+void calls_tell(struct agent *agent, const struct event *event)
+{
+	/* A client that is thrown out meanwhile leaves the lists: go from the end. */
+	for (size_t i = agent->follower_count; i-- > 0;) {
+		if (i < agent->follower_count)
+			call_continue(agent->followers[i],
+				      json_pack("{s:o}", "event", event_json(event)));
+	}
+	for (size_t i = 0; i < agent->member_count; i++) {
+		const struct member *member = agent->members[i];
+
+		if (member->call && call_wants_more(member->call) &&
+		    !strcmp(member->supervisor->name, event->service))
+			call_continue(member->call, json_pack("{s:o}", "event", event_json(event)));
+	}
+}
+
+void calls_forget(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->member_count; i++)
+		agent->members[i]->call = NULL;
+	free(agent->followers);
+	agent->followers = NULL;
+	agent->follower_count = 0;
+}
+
+static void run_reload(struct call *call, const json_t *parameters, void *data)
+{
+	struct failure failure;
+
+	(void)parameters;
+	if (configure_reload(data, &failure))
+		call_fail_with(call, &failure);
+	else
+		call_reply(call, json_object());
+}
+
+const struct control_method agent_methods[] = {
+	{ "Ping", CONTROL_READS, run_ping },
+	{ "Health", CONTROL_READS, run_health },
+	{ "Status", CONTROL_READS, run_status },
+	{ "Check", CONTROL_READS, run_check },
+	{ "Events", CONTROL_READS, run_events },
+	{ "History", CONTROL_READS, run_history },
+	{ "Set", CONTROL_CHANGES, run_set },
+	{ "Rollback", CONTROL_CHANGES, run_rollback },
+	{ "Promote", CONTROL_CHANGES, run_promote },
+	{ "Abort", CONTROL_CHANGES, run_abort },
+	{ "Split", CONTROL_CHANGES, run_split },
+	{ "Reload", CONTROL_CHANGES, run_reload },
+	{},
+};

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the agent makes true when it starts, and when its configuration changes. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/agent.h"
+#include "apply.h"
+#include "datapath/interfaces.h"
+#include "datapath/preview.h"
+
+#define WAIT_SECONDS 10
+#define RETRY_USEC 50000ULL
+
+/* ---- whose the state file is */
+
+static unsigned long long state_inode(const struct agent *agent)
+{
+	const struct files *files = agent->setup->files;
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", files->directory, files->state);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* It is never written in place, so another inode is another one's work. */
+void configure_note_state(struct agent *agent)
+{
+	agent->state_inode = state_inode(agent);
+}
+
+bool configure_state_is_ours(const struct agent *agent)
+{
+	return agent->state_inode == state_inode(agent);
+}
+
+static void warn_of_state(const char *text, void *data)
+{
+	struct agent *agent = data;
+
+	event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR, "%s", text);
+}
+
+static int open_state(struct agent *agent, struct state **state, struct failure *failure)
+{
+	return files_open_state(agent->setup->files, state, warn_of_state, agent, failure);
+}
+
+/* ---- making a configuration true */
+
+static void tell_steps(struct agent *agent, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan_count(plan); i++)
+		event_emit(agent->log, EVENT_CONFIG_APPLIED, NULL, EVENT_NO_COLOR, "%s",
+			   plan_line(plan, i));
+}
+
+/* The lock is held. */
+static int make_true(struct agent *agent, const struct config *config, struct state *state,
+		     struct failure *failure)
+{
+	struct plan *plan;
+	int err;
+
+	datapath_close(&agent->datapath);
+	if (datapath_exists(agent->setup->place) && datapath_open(&agent->datapath, failure))
+		return -1;
+	if (plan_make(&plan, &agent->datapath, state, config, failure))
+		return -1;
+	err = plan_run(plan, &agent->datapath, failure);
+	if (!err)
+		tell_steps(agent, plan);
+	plan_free(plan);
+	return err;
+}
+
+/* What was done is kept, also when a step after it failed. */
+static void keep(struct agent *agent, struct state *state)
+{
+	struct failure failure;
+
+	if (datapath_exists(agent->setup->place) &&
+	    (state_capture(state, &agent->datapath, &failure) || state_save(state, &failure)))
+		warn_of_state(failure.what, agent);
+	configure_note_state(agent);
+}
+
+/* ---- after a reboot */
+
+static void restore_route(struct agent *agent, const struct state *state, const char *name)
+{
+	struct bgs_service service;
+	struct failure failure;
+	struct bgs_route route;
+	__u32 slot;
+
+	if (!state_route(state, name, &route) ||
+	    service_find(&agent->datapath, name, &slot, &service, &failure))
+		return;
+	if (service_flip(&agent->datapath, slot, route, &failure) ||
+	    state_restore_previews(state, name, &agent->datapath, slot, &failure))
+		warn_of_state(failure.what, agent);
+}
+
+static int restore(struct agent *agent, struct state *state, struct failure *failure)
+{
+	struct config *config;
+	int err;
+
+	if (state_config(state, &config, failure))
+		return -1;
+	if (!config->has_attach || !config->attach_count) {
+		config_free(config);
+		return 0;
+	}
+	err = make_true(agent, config, state, failure);
+	for (size_t i = 0; i < config->service_count && !err; i++)
+		restore_route(agent, state, config->services[i].spec.name);
+	if (!err)
+		event_emit(agent->log, EVENT_RESTORED, NULL, EVENT_NO_COLOR,
+			   "steering is as it was before the machine went down: %zu services",
+			   config->service_count);
+	config_free(config);
+	return err;
+}
+
+static bool is_steering(const struct agent *agent)
+{
+	struct datapath datapath;
+	struct failure unused;
+	bool steering;
+
+	datapath_init(&datapath, agent->setup->place);
+	if (!datapath_exists(agent->setup->place) || datapath_open(&datapath, &unused))
+		return false;
+	steering = datapath_is_steering(&datapath);
+	datapath_close(&datapath);
+	return steering;
+}
+
+/* ---- the file */
+
+int configure_outputs(struct agent *agent, const struct config *config, struct failure *failure)
+{
+	static const struct config_agent nothing;
+	const struct config_agent *wanted = config ? &config->agent : &nothing;
+	struct webhooks *webhooks = NULL;
+
+	if (wanted->webhook_count) {
+		webhooks = webhooks_new(agent->event, wanted, failure);
+		if (!webhooks)
+			return -1;
+	}
+	if (agent->control &&
+	    control_set_groups(agent->control, wanted->operators, wanted->readers, failure)) {
+		webhooks_free(webhooks);
+		return -1;
+	}
+	webhooks_free(agent->webhooks);
+	agent->webhooks = webhooks;
+	return 0;
+}
+
+static int apply_file(struct agent *agent, struct failure *failure)
+{
+	struct config *config;
+	struct state *state;
+	int err;
+
+	if (!agent->setup->config_path)
+		return 0;
+	if (config_load(&config, agent->setup->config_path, failure))
+		return -1;
+	if (open_state(agent, &state, failure)) {
+		config_free(config);
+		return -1;
+	}
+	/* What can be refused comes first: then nothing has changed. */
+	err = configure_outputs(agent, config, failure);
+	if (!err && (config->has_attach || config->has_services)) {
+		err = make_true(agent, config, state, failure);
+		keep(agent, state);
+	}
+	state_close(state);
+	if (err) {
+		config_free(config);
+		return -1;
+	}
+	config_free(agent->config);
+	agent->config = config;
+	return 0;
+}
+
+int configure_start(struct agent *agent, struct failure *failure)
+{
+	struct state *state = NULL;
+	int err;
+
+	if (keeper_wait(&agent->keeper, "start", WAIT_SECONDS, failure))
+		return -1;
+	err = open_state(agent, &state, failure);
+	if (!err && !state_is_of_this_boot(state) && !is_steering(agent)) {
+		err = restore(agent, state, failure);
+		if (!err)
+			keep(agent, state);
+	}
+	state_close(state);
+	if (!err)
+		err = apply_file(agent, failure);
+	keeper_release(&agent->keeper);
+	return err;
+}
+
+int configure_reload(struct agent *agent, struct failure *failure)
+{
+	int err = keeper_take(&agent->keeper, "reload", failure);
+
+	if (!err) {
+		err = apply_file(agent, failure);
+		keeper_release(&agent->keeper);
+	}
+	if (err) {
+		event_emit(agent->log, EVENT_CONFIG_REFUSED, NULL, EVENT_NO_COLOR, "%s; %s",
+			   failure->what, failure->next);
+		return -1;
+	}
+	event_emit(agent->log, EVENT_CONFIG_APPLIED, NULL, EVENT_NO_COLOR, "configuration read: %s",
+		   agent->setup->config_path ? agent->setup->config_path : "there is no file");
+	return roster_sync(agent, failure);
+}
+
+/* ---- interfaces */
+
+static void tell_interface(const struct interface *interface, bool present, void *data)
+{
+	struct agent *agent = data;
+
+	event_emit(agent->log, EVENT_INTERFACE, NULL, EVENT_NO_COLOR,
+		   present ? "interface %s came back and is steered again"
+			   : "interface %s is gone; it will be steered when it comes back",
+		   interface->name);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source;
+	(void)usec;
+	configure_interfaces(data);
+	return 0;
+}
+
+void configure_interfaces(struct agent *agent)
+{
+	struct failure failure;
+
+	agent->interfaces_timer = sd_event_source_disable_unref(agent->interfaces_timer);
+	if (agent->datapath.fds[PIN_SETTINGS] < 0)
+		return;
+	if (keeper_take(&agent->keeper, "interfaces", &failure)) {
+		sd_event_add_time_relative(agent->event, &agent->interfaces_timer, CLOCK_MONOTONIC,
+					   RETRY_USEC, 0, on_retry, agent);
+		return;
+	}
+	if (interfaces_refresh(&agent->datapath, tell_interface, agent, &failure) < 0)
+		warn_of_state(failure.what, agent);
+	else if (files_save_maps(agent->setup->files, &agent->datapath, &failure))
+		warn_of_state(failure.what, agent);
+	configure_note_state(agent);
+	keeper_release(&agent->keeper);
+}

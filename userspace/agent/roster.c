@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The services in the agent's care, kept in step with the maps. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+
+#define ADOPTION_USEC 1000000ULL
+
+static void forget_operation(struct member *member);
+
+static int take_lock(const char *operation, struct failure *failure, void *data)
+{
+	struct agent *agent = data;
+
+	return keeper_take(&agent->keeper, operation, failure);
+}
+
+static void release_lock(void *data)
+{
+	struct agent *agent = data;
+
+	keeper_release(&agent->keeper);
+}
+
+/* A disk that is full must not stand between a bad release and the way back. */
+static int save(const struct supervisor *supervisor, const struct operation *operation,
+		struct failure *failure, void *data)
+{
+	struct agent *agent = data;
+
+	if (!files_save_operation(agent->setup->files, &agent->datapath, supervisor->name,
+				  operation, supervisor->previous, failure)) {
+		configure_note_state(agent);
+		agent->save_failed = false;
+		return 0;
+	}
+	if (!agent->save_failed)
+		event_emit(agent->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
+			   "this will not survive a restart: %s; %s", failure->what,
+			   failure->next);
+	agent->save_failed = true;
+	return 0;
+}
+
+static void ended(struct supervisor *supervisor, const struct cutover *cutover, void *data)
+{
+	(void)data;
+	calls_moved(supervisor->user, cutover);
+	if (cutover->changed)
+		probes_hurry(supervisor->user);
+}
+
+static void set_timer(struct member *member)
+{
+	unsigned long long deadline = supervisor_deadline(member->supervisor);
+
+	if (!member->timer)
+		return;
+	if (deadline)
+		sd_event_source_set_time(member->timer, deadline * 1000);
+	sd_event_source_set_enabled(member->timer, deadline ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static void moved(struct supervisor *supervisor, void *data)
+{
+	struct member *member = supervisor->user;
+
+	if (!member)
+		return; /* it is just being made */
+	set_timer(member);
+	calls_moved(member, NULL);
+	agent_tell_manager(data);
+}
+
+void roster_host(struct agent *agent)
+{
+	agent->host = (struct supervisor_host){
+		.prober = agent->prober,
+		.datapath = &agent->datapath,
+		.log = agent->log,
+		.autonomous = true,
+		.lock = take_lock,
+		.unlock = release_lock,
+		.save = save,
+		.ended = ended,
+		.moved = moved,
+		.history_directory = agent->setup->files->directory,
+		.history_name = agent->setup->files->history,
+		.data = agent,
+	};
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct member *member = data;
+
+	(void)source;
+	(void)usec;
+	supervisor_tick(member->supervisor);
+	return 0;
+}
+
+static void free_member(struct member *member)
+{
+	if (!member)
+		return;
+	if (member->supervisor) {
+		supervisor_supersede(member->supervisor, "the service was removed");
+		calls_moved(member, &member->supervisor->cutover);
+	}
+	forget_operation(member);
+	probes_stop(member);
+	sd_event_source_disable_unref(member->timer);
+	supervisor_free(member->supervisor);
+	free(member);
+}
+
+static struct member *new_member(struct agent *agent, const struct service *service,
+				 struct policy *policy, struct failure *failure)
+{
+	struct member *member = calloc(1, sizeof(*member));
+	int err;
+
+	if (!member) {
+		policy_free(policy);
+		free(policy);
+		failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
+		return NULL;
+	}
+	member->agent = agent;
+	member->supervisor = supervisor_new(&agent->host, service, policy, failure);
+	if (!member->supervisor) {
+		free(member);
+		return NULL;
+	}
+	member->supervisor->user = member;
+	err = sd_event_add_time(agent->event, &member->timer, CLOCK_MONOTONIC, 0, 1000, on_deadline,
+				member);
+	if (err < 0) {
+		failure_errno(failure, -err, "raise its limits", "cannot watch the clock");
+		free_member(member);
+		return NULL;
+	}
+	sd_event_source_set_enabled(member->timer, SD_EVENT_OFF);
+	probes_start(member);
+	return member;
+}
+
+/* ---- operations that other processes left */
+
+static bool try_to_adopt(struct member *member)
+{
+	struct agent *agent = member->agent;
+	struct operation operation;
+	struct failure unused;
+	struct state *state;
+	bool there;
+
+	if (member->supervisor->cutover.state != CUTOVER_IDLE)
+		return true;
+	/* The command that began it may live: then it has the lock, and goes on by itself. */
+	if (keeper_take(&agent->keeper, "adopt", &unused))
+		return false;
+	if (!files_open_state(agent->setup->files, &state, NULL, NULL, &unused)) {
+		there = state_operation(state, member->supervisor->name, &operation);
+		state_close(state);
+		if (there)
+			supervisor_adopt(member->supervisor, &operation);
+	}
+	keeper_release(&agent->keeper);
+	return true;
+}
+
+static int on_adoption(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct member *member = data;
+
+	if (try_to_adopt(member)) {
+		forget_operation(member);
+		return 0;
+	}
+	sd_event_source_set_time(source, usec + ADOPTION_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void forget_operation(struct member *member)
+{
+	member->adoption = sd_event_source_disable_unref(member->adoption);
+}
+
+static void take_over_operation(struct member *member, const struct state *state)
+{
+	struct supervisor *supervisor = member->supervisor;
+	struct operation operation;
+
+	supervisor->previous = state_previous(state, supervisor->name);
+	if (supervisor->cutover.state != CUTOVER_IDLE || member->adoption ||
+	    !state_operation(state, supervisor->name, &operation))
+		return;
+	if (!try_to_adopt(member))
+		sd_event_add_time_relative(member->agent->event, &member->adoption, CLOCK_MONOTONIC,
+					   ADOPTION_USEC, 0, on_adoption, member);
+}
+
+/* ---- in step with the maps */
+
+/* Taken out of the old list, for what is left in it is gone. */
+static struct member *take_member(struct member **members, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct member *member = members[i];
+
+		if (member && !strcmp(member->supervisor->name, name)) {
+			members[i] = NULL;
+			return member;
+		}
+	}
+	return NULL;
+}
+
+static struct member *sync_member(struct agent *agent, struct member *member,
+				  const struct service *service, const struct state *state,
+				  struct failure *failure)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+
+	if (!policy) {
+		failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
+		return member;
+	}
+	if (state_policy(state, service->spec.name, &service->spec.flags, policy, failure)) {
+		free(policy);
+		return member;
+	}
+	if (!member)
+		member = new_member(agent, service, policy, failure);
+	else if (supervisor_update(member->supervisor, service, policy, failure))
+		event_emit(agent->log, EVENT_ALARM, service->spec.name, EVENT_NO_COLOR,
+			   "not everything is checked: %s; %s", failure->what, failure->next);
+	return member;
+}
+
+static int sync_services(struct agent *agent, const struct service *services, size_t count,
+			 struct failure *failure)
+{
+	struct member **old = agent->members, **members = calloc(count + 1, sizeof(*members));
+	size_t old_count = agent->member_count, kept = 0;
+	struct state *state = NULL;
+	int err = 0;
+
+	if (!members)
+		return failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
+	if (files_open_state(agent->setup->files, &state, NULL, NULL, failure)) {
+		free(members);
+		return -1;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const char *name = services[i].spec.name;
+		struct member *member = take_member(old, old_count, name);
+
+		member = sync_member(agent, member, &services[i], state, failure);
+		if (member)
+			members[kept++] = member;
+		else
+			err = -1;
+	}
+	agent->members = members;
+	agent->member_count = kept;
+	for (size_t i = 0; i < old_count; i++)
+		free_member(old[i]);
+	free(old);
+	for (size_t i = 0; i < kept; i++)
+		take_over_operation(members[i], state);
+	state_close(state);
+	return err;
+}
+
+int roster_sync(struct agent *agent, struct failure *failure)
+{
+	struct service *services = NULL;
+	int count = 0, err;
+
+	/* The pins may be others than before: a detach and an attach lie between. */
+	datapath_close(&agent->datapath);
+	if (datapath_exists(agent->setup->place)) {
+		if (datapath_open(&agent->datapath, failure))
+			return -1;
+		count = services_read(&agent->datapath, &services, failure);
+		if (count < 0)
+			return -1;
+	}
+	err = sync_services(agent, services, count, failure);
+	free(services);
+	configure_note_state(agent);
+	agent_tell_manager(agent);
+	return err;
+}
+
+void roster_clear(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->member_count; i++) {
+		struct member *member = agent->members[i];
+
+		/* What is under way stays written down, for whoever comes next. */
+		member->supervisor->cutover.state = CUTOVER_IDLE;
+		free_member(member);
+	}
+	free(agent->members);
+	agent->members = NULL;
+	agent->member_count = 0;
+}
+
+struct member *roster_find(const struct agent *agent, const char *service,
+			   struct failure *failure)
+{
+	for (size_t i = 0; i < agent->member_count && service; i++) {
+		if (!strcmp(agent->members[i]->supervisor->name, service))
+			return agent->members[i];
+	}
+	if (service)
+		failure_set(failure, EXIT_USAGE, "see 'bgswitch service ls'",
+			    "no service named '%s'", service);
+	else if (!agent->member_count)
+		failure_set(failure, EXIT_USAGE, "declare one with 'bgswitch service add'",
+			    "there is no service");
+	else if (agent->member_count > 1)
+		failure_set(failure, EXIT_USAGE, "name one of them; see 'bgswitch service ls'",
+			    "there are %zu services", agent->member_count);
+	else
+		return agent->members[0];
+	return NULL;
+}
