@@ -7,30 +7,93 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "control/client.h"
 #include "message.h"
 #include "status.h"
+#include "status_health.h"
 #include "status_table.h"
 
 #define WATCH_INTERVAL_MS 1000
 
-static int show(struct command_context *context)
+/* The services' health as the agent knows it; without one nothing is known. */
+static void ask_agent(struct command_context *context, json_t *status)
+{
+	struct client_call ping = { .method = "Ping", .stop_fd = -1 };
+	struct client_call health = { .method = "Health", .stop_fd = -1 };
+	json_t *pong = NULL, *answer = NULL;
+	struct failure unused;
+	int agent = command_agent(context);
+
+	if (agent < 0) {
+		if (agent != CLIENT_NO_AGENT)
+			message_warning("%s; %s", context->failure.what, context->failure.next);
+		return;
+	}
+	pong = client_call(agent, &ping, &unused);
+	if (pong)
+		answer = client_call(agent, &health, &unused);
+	if (answer)
+		status_add_health(status,
+				  (pid_t)json_integer_value(json_object_get(pong, "pid")),
+				  json_object_get(answer, "services"));
+	else
+		message_warning("the agent does not answer: %s; %s", unused.what, unused.next);
+	json_decref(pong);
+	json_decref(answer);
+	close(agent);
+}
+
+static json_t *read_here(struct command_context *context)
 {
 	struct datapath *datapath = &context->datapath;
 	struct status status;
+	json_t *object;
 
 	datapath_close(datapath);
 	if (datapath_exists(&context->place) && datapath_open(datapath, &context->failure))
-		return -1;
+		return NULL;
 	if (status_read(&status, datapath, &context->failure))
+		return NULL;
+	object = status_json(&status);
+	status_free(&status);
+	ask_agent(context, object);
+	return object;
+}
+
+/* For readers that are not root: the agent looks for them. */
+static json_t *read_by_agent(struct command_context *context)
+{
+	struct client_call call = { .method = "Status", .waits = true, .stop_fd = -1 };
+	json_t *answer, *status;
+	int agent = command_agent(context);
+
+	if (agent == CLIENT_NO_AGENT)
+		command_need_root(context);
+	if (agent < 0)
+		return NULL;
+	answer = client_call(agent, &call, &context->failure);
+	status = json_incref(json_object_get(answer, "status"));
+	json_decref(answer);
+	close(agent);
+	return status;
+}
+
+static int show(struct command_context *context)
+{
+	json_t *status = geteuid() ? read_by_agent(context) : read_here(context);
+	const json_t *warning;
+	size_t i;
+
+	if (!status)
 		return -1;
 	if (context->json) {
-		command_print_json(context, status_json(&status));
+		command_print_json(context, status);
 	} else {
-		status_print(&status);
-		for (size_t i = 0; i < status.warnings.count; i++)
-			message_warning("%s", status.warnings.texts[i]);
+		status_print(status);
+		json_array_foreach (json_object_get(status, "warnings"), i, warning)
+			message_warning("%s", json_string_value(warning));
+		json_decref(status);
 	}
-	status_free(&status);
 	if (fflush(stdout))
 		return failure_errno(&context->failure, errno, "see where stdout goes",
 				     "cannot write the output");

@@ -8,13 +8,36 @@
 
 #include <libsmartcols.h>
 
+#include "duration.h"
 #include "percent.h"
-#include "version.h"
 
-enum column { SERVICE, COLOR, ROLE, SHARE, STEERED, INSTANCE, LISTENING, PROCESS, COLUMNS };
+enum column {
+	SERVICE,
+	COLOR,
+	ROLE,
+	SHARE,
+	STEERED,
+	INSTANCE,
+	LISTENING,
+	HEALTH,
+	PROCESS,
+	COLUMNS
+};
 
-static const char *const headings[COLUMNS] = { "SERVICE", "COLOR",    "ROLE",	   "SHARE",
-					       "STEERED", "INSTANCE", "LISTENING", "PROCESS" };
+static const char *const headings[COLUMNS] = { "SERVICE",  "COLOR",	"ROLE",	  "SHARE",  "STEERED",
+					       "INSTANCE", "LISTENING", "HEALTH", "PROCESS" };
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
 
 static struct libscols_table *new_table(void)
 {
@@ -31,95 +54,153 @@ static struct libscols_table *new_table(void)
 	return table;
 }
 
-static void add_instance(const struct status *status, struct libscols_line *line, __u32 number,
-			 const struct endpoint *endpoint)
+static void add_instance(struct libscols_line *line, const json_t *instance)
 {
-	const struct listener *listener = status_listener(status, number);
-	char text[ENDPOINT_TEXT], process[64];
+	char process[64];
 
-	scols_line_set_data(line, INSTANCE,
-			    endpoint_format(text, &endpoint->key, endpoint->any_family));
-	scols_line_set_data(line, LISTENING, status_is_listening(status, number) ? "yes" : "no");
-	if (!listener || !listener->pid)
+	scols_line_set_data(line, INSTANCE, text_of(instance, "address"));
+	scols_line_set_data(line, LISTENING,
+			    json_is_true(json_object_get(instance, "listening")) ? "yes" : "no");
+	scols_line_set_data(line, HEALTH, text_of(instance, "health"));
+	if (!number_of(instance, "pid"))
 		return;
-	snprintf(process, sizeof(process), "%s %d", listener->comm, (int)listener->pid);
+	snprintf(process, sizeof(process), "%s %lld", text_of(instance, "comm"),
+		 number_of(instance, "pid"));
 	scols_line_set_data(line, PROCESS, process);
 }
 
 /* One line an instance; what concerns the whole color stands in its first line. */
-static void add_color(const struct status *status, struct libscols_table *table,
-		      const struct service *service, enum bgs_color color,
-		      const struct bgs_counters *counters)
+static void add_color(struct libscols_table *table, const json_t *service, const char *name,
+		      const json_t *color)
 {
-	const struct color_spec *spec = &service->spec.colors[color];
-	bool active = service->route.active == color;
+	bool active = !strcmp(text_of(service, "active"), name), blue = !strcmp(name, "blue");
+	unsigned int share = number_of(json_object_get(service, "split"), name);
+	const json_t *instance;
 	char text[32];
+	size_t i;
 
-	for (size_t place = 0; place < spec->count; place++) {
+	json_array_foreach (json_object_get(color, "instances"), i, instance) {
 		struct libscols_line *line = scols_table_new_line(table, NULL);
 
 		if (!line)
 			return;
-		if (!place) {
-			if (color == BGS_BLUE)
-				scols_line_set_data(line, SERVICE, service->spec.name);
-			scols_line_set_data(line, COLOR, color_name(color));
-			scols_line_set_data(line, ROLE, status_role(service, color));
-			scols_line_set_data(line, SHARE,
-					    percent_format(text, status_share(service, color)));
-			snprintf(text, sizeof(text), "%llu",
-				 (unsigned long long)counters->steered[color]);
+		if (!i) {
+			if (blue)
+				scols_line_set_data(line, SERVICE, text_of(service, "name"));
+			scols_line_set_data(line, COLOR, name);
+			scols_line_set_data(line, ROLE, text_of(color, "role"));
+			scols_line_set_data(line, SHARE, percent_format(text, share));
+			snprintf(text, sizeof(text), "%lld", number_of(color, "steered_total"));
 			scols_line_set_data(line, STEERED, text);
 		}
-		add_instance(status, line, BGS_INSTANCE(service->slot, color, place),
-			     &spec->instances[place]);
+		add_instance(line, instance);
 		if (active)
-			scols_line_set_color(line, color == BGS_BLUE ? "blue" : "green");
+			scols_line_set_color(line, blue ? "blue" : "green");
 	}
 }
 
-static void print_heading(const struct status *status)
+static void print_heading(const json_t *status)
 {
-	printf("bgswitch " BGSWITCH_VERSION ", ");
-	if (!status->interfaces.count) {
-		puts("not attached (see 'bgswitch help attach')");
+	const json_t *attached = json_object_get(status, "attached"), *interface;
+	const json_t *agent = json_object_get(status, "agent");
+	size_t i;
+
+	printf("bgswitch %s, ", text_of(status, "version"));
+	if (!json_array_size(attached)) {
+		fputs("not attached (see 'bgswitch help attach')", stdout);
+	} else {
+		fputs("attached to", stdout);
+		json_array_foreach (attached, i, interface)
+			printf(" %s", text_of(interface, "ifname"));
+	}
+	if (json_is_true(json_object_get(agent, "running")))
+		printf(", agent %lld\n", number_of(agent, "pid"));
+	else
+		puts(", no agent: nothing is checked");
+}
+
+static void print_operation(const json_t *operation, const char *state)
+{
+	char left[DURATION_TEXT];
+
+	if (!json_is_object(operation))
 		return;
+	printf("  %s: %s %s -> %s, %s left\n", state, text_of(operation, "operation"),
+	       text_of(operation, "from"), text_of(operation, "to"),
+	       duration_format(left, number_of(operation, "left_ms") / 1000 * 1000));
+}
+
+static void print_service_check(const json_t *check)
+{
+	if (json_is_object(check) && !json_is_true(json_object_get(check, "ok")))
+		printf("  service check: %s\n", text_of(check, "error"));
+}
+
+static void print_service(const json_t *service)
+{
+	const json_t *counters = json_object_get(service, "counters"), *address;
+	size_t i;
+
+	printf("%s:", text_of(service, "name"));
+	json_array_foreach (json_object_get(service, "listen"), i, address)
+		printf(" %s", json_string_value(address));
+	printf("; failed over %lld, refused %lld, passed %lld, errors %lld\n",
+	       number_of(counters, "failover_total"), number_of(counters, "refused_total"),
+	       number_of(counters, "passed_total"), number_of(counters, "errors_total"));
+	print_operation(json_object_get(service, "operation"), text_of(service, "state"));
+	if (*text_of(service, "alarm"))
+		printf("  ALARM: %s\n", text_of(service, "alarm"));
+	print_service_check(json_object_get(service, "service_check"));
+}
+
+/* What the last check of an instance had to say, if it was not good. */
+static void print_why(const json_t *service, const char *color, const json_t *instance)
+{
+	const json_t *last = json_object_get(instance, "last_check");
+
+	if (!json_is_object(last) || json_is_true(json_object_get(last, "ok")))
+		return;
+	printf("%s %s %s: %s (%s; %lld failed in a row, the last after %.1f ms)\n",
+	       text_of(service, "name"), color, text_of(instance, "address"),
+	       text_of(last, "error"), text_of(last, "sent"), number_of(last, "attempts"),
+	       json_real_value(json_object_get(last, "ms")));
+	if (*text_of(last, "body"))
+		printf("  answer: '%s'\n", text_of(last, "body"));
+}
+
+static void print_reasons(const json_t *services)
+{
+	const json_t *service, *color, *instance;
+	const char *name;
+	size_t i, k;
+
+	json_array_foreach (services, i, service) {
+		json_object_foreach (json_object_get(service, "colors"), name, color) {
+			json_array_foreach (json_object_get(color, "instances"), k, instance)
+				print_why(service, name, instance);
+		}
 	}
-	fputs("attached to", stdout);
-	for (size_t i = 0; i < status->interfaces.count; i++)
-		printf(" %s", status->interfaces.items[i].name);
-	puts("");
 }
 
-static void print_service(const struct service *service, const struct bgs_counters *counters)
+void status_print(const json_t *status)
 {
-	char text[ENDPOINT_TEXT];
-
-	printf("%s:", service->spec.name);
-	for (size_t i = 0; i < service->spec.listen_count; i++)
-		printf(" %s", endpoint_format(text, &service->spec.listen[i], false));
-	printf("; failed over %llu, refused %llu, passed %llu, errors %llu\n",
-	       (unsigned long long)counters->failover, (unsigned long long)counters->refused,
-	       (unsigned long long)counters->passed, (unsigned long long)counters->errors);
-}
-
-void status_print(const struct status *status)
-{
+	const json_t *services = json_object_get(status, "services"), *service, *color;
 	struct libscols_table *table = new_table();
+	const char *name;
+	size_t i;
 
 	print_heading(status);
-	for (size_t i = 0; i < status->service_count; i++) {
-		const struct service *service = &status->services[i];
-		struct bgs_counters counters;
-
-		service_counters(status->datapath, service->slot, &counters);
-		print_service(service, &counters);
-		for (enum bgs_color color = 0; color < BGS_COLORS && table; color++)
-			add_color(status, table, service, color, &counters);
+	json_array_foreach (services, i, service) {
+		print_service(service);
+		json_object_foreach (json_object_get(service, "colors"), name, color) {
+			if (table)
+				add_color(table, service, name, color);
+		}
 	}
-	if (status->service_count && table) {
+	if (json_array_size(services) && table) {
 		puts("");
 		scols_print_table(table);
 	}
 	scols_unref_table(table);
+	print_reasons(services);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tables for people, drawn with libsmartcols. */
+/* The status for people, drawn with libsmartcols. */
 #ifndef BGSWITCH_STATUS_TABLE_H
 #define BGSWITCH_STATUS_TABLE_H
 
-#include "status.h"
+#include <jansson.h>
 
-void status_print(const struct status *status);
+/* Prints what `status -j` would: it may come from here or from the agent. */
+void status_print(const json_t *status);
 
 #endif
