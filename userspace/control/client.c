@@ -63,6 +63,7 @@ int client_connect(const char *path, struct failure *failure)
 
 struct exchange {
 	int fd, stop_fd;
+	unsigned int timeout_ms;
 	struct buffer outbox;
 	struct varlink_inbox inbox;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* for messages */
@@ -109,8 +110,8 @@ static int await(struct exchange *exchange, short events, long long deadline)
 			return 0;
 		if (!ready)
 			return failure_set(failure, EXIT_AGENT, NEXT_STATUS,
-					   "the agent at %s does not answer for %d ms",
-					   exchange->path, CLIENT_TIMEOUT_MS);
+					   "the agent at %s does not answer for %u ms",
+					   exchange->path, exchange->timeout_ms);
 	}
 }
 
@@ -127,7 +128,7 @@ static int lost(struct exchange *exchange, int error)
 
 static int send_all(struct exchange *exchange)
 {
-	const long long deadline = now_ms() + CLIENT_TIMEOUT_MS;
+	const long long deadline = now_ms() + exchange->timeout_ms;
 	struct buffer *outbox = &exchange->outbox;
 
 	while (buffer_length(outbox)) {
@@ -172,7 +173,7 @@ static int receive(struct exchange *exchange, long long deadline)
 /* The next reply, an object; NULL with `failure` */
 static json_t *next_reply(struct exchange *exchange, bool waits)
 {
-	const long long deadline = waits ? -1 : now_ms() + CLIENT_TIMEOUT_MS;
+	const long long deadline = waits ? -1 : now_ms() + exchange->timeout_ms;
 	ssize_t length;
 	json_t *reply;
 
@@ -274,7 +275,11 @@ static json_t *take_replies(struct exchange *exchange, const struct client_call 
 json_t *client_call(int fd, const struct client_call *call, struct failure *failure)
 {
 	struct exchange exchange = {
-		.fd = fd, .stop_fd = call->stop_fd, .inbox.limit = MAX_REPLY, .failure = failure
+		.fd = fd,
+		.stop_fd = call->stop_fd,
+		.timeout_ms = call->timeout_ms ? call->timeout_ms : CLIENT_TIMEOUT_MS,
+		.inbox.limit = MAX_REPLY,
+		.failure = failure,
 	};
 	char method[VARLINK_MAX_NAME + 1];
 	json_t *last = NULL;

@@ -23,6 +23,7 @@ struct client_call {
 	const char *method; /* without the interface */
 	json_t *parameters; /* taken over; NULL: none */
 	bool waits; /* replies may take any time */
+	unsigned int timeout_ms; /* for each of them otherwise; 0: CLIENT_TIMEOUT_MS */
 	int stop_fd; /* readable: give up waiting; -1: none (0 is standard input) */
 	/* With it, asks for "more": called for each reply that continues. */
 	void (*progress)(const json_t *parameters, void *data);

@@ -8,7 +8,7 @@
 const char control_interface[] =
 	"# Blue-green switching of TCP services on this machine, as the agent does it.\n"
 	"# A service that is not named is the only one. Colors are \"blue\" and \"green\".\n"
-	"# Status and Health, Check, Events and History are for readers, too; the rest\n"
+	"# Ping, Health, Status, Check, Events and History are for readers, too; the rest\n"
 	"# is for root and operators.\n"
 	"interface org.bgswitch\n"
 	"\n"
