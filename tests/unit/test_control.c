@@ -198,6 +198,22 @@ static void test_oneway_calls_outlive_their_client(void **state)
 	assert_int_equal(rig.gone, 0);
 }
 
+/* It is read in several steps, and no event announces the later ones. */
+static void test_a_long_oneway_call_outlives_its_client(void **state)
+{
+	static char text[50000];
+	int fd = rig_connect(&rig);
+
+	(void)state;
+	memset(text, ' ', sizeof(text) - 1);
+	memcpy(text, "{\"method\":\"org.bgswitch.Ping\",\"oneway\":true", 43);
+	text[sizeof(text) - 2] = '}';
+	rig_send(fd, text);
+	close(fd);
+	rig_settle(&rig);
+	assert_int_equal(rig.calls, 1);
+}
+
 static void test_a_client_that_goes_is_noticed_during_its_call(void **state)
 {
 	int fd = rig_connect(&rig);
@@ -276,6 +292,7 @@ int main(void)
 		TEST(test_more_gets_replies_that_continue),
 		TEST(test_oneway_is_run_without_an_answer),
 		TEST(test_oneway_calls_outlive_their_client),
+		TEST(test_a_long_oneway_call_outlives_its_client),
 		TEST(test_a_client_that_goes_is_noticed_during_its_call),
 		TEST(test_a_half_closed_client_gets_its_answers),
 		TEST(test_the_end_of_the_server_ends_calls),

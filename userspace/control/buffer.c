@@ -10,7 +10,7 @@ static void move_to_front(struct buffer *buffer)
 {
 	size_t length = buffer_length(buffer);
 
-	if (buffer->start)
+	if (length)
 		memmove(buffer->data, buffer_front(buffer), length);
 	buffer->start = 0;
 	buffer->end = length;
@@ -23,7 +23,8 @@ char *buffer_room(struct buffer *buffer, size_t length)
 
 	if (buffer->capacity - buffer->end >= length && buffer->data)
 		return buffer->data + buffer->end;
-	if (buffer->data)
+	/* At least half of it must be free: each byte moves once on average. */
+	if (buffer->start >= buffer_length(buffer))
 		move_to_front(buffer);
 	while (capacity - buffer->end < length)
 		capacity *= 2;

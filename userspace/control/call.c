@@ -47,15 +47,35 @@ static void run(struct call *call, const struct varlink_call *request)
 		method->run(call, request->parameters, data);
 }
 
-static struct call *new_call(struct connection *connection)
+static struct call *new_call(struct connection *connection, const struct varlink_call *request)
 {
 	struct call *call = calloc(1, sizeof(*call));
 
 	if (!call)
 		return NULL;
 	call->connection = connection;
+	call->more = request->more;
+	call->oneway = request->oneway;
 	connection->call = call;
 	return call;
+}
+
+static void begin(struct connection *connection, const struct varlink_call *request)
+{
+	struct call *call = request->parameters ? new_call(connection, request) : NULL;
+
+	if (call)
+		run(call, request);
+	else
+		connection->broken = true; /* no memory */
+}
+
+/* What does not read as a call is answered even if it says "oneway", and is the last. */
+static void refuse(struct connection *connection, const char *wrong)
+{
+	connection->closing = true;
+	connection_send(connection, varlink_error(VARLINK_SERVICE ".InvalidParameter",
+						  json_pack("{s:s}", "parameter", wrong)));
 }
 
 void call_begin(struct connection *connection, json_t *message)
@@ -63,32 +83,15 @@ void call_begin(struct connection *connection, json_t *message)
 	struct varlink_call request;
 	const char *wrong = varlink_read_call(&request, message);
 	json_t *none = NULL;
-	struct call *call;
 
-	/* Nobody is there to see the answer. */
-	if (connection->hung_up && (wrong || !request.oneway)) {
-		connection->broken = true;
-		return;
-	}
 	if (!wrong && !request.parameters)
 		request.parameters = none = json_object();
-	call = request.parameters || wrong ? new_call(connection) : NULL;
-	if (!call) {
-		connection->broken = true;
-	} else if (wrong) {
-		connection->closing = true; /* who knows what the client takes this for */
-		call_fail_parameter(call, wrong);
-	} else {
-		call->more = request.more;
-		call->oneway = request.oneway;
-		if (!access_allows(&connection->control->groups, &connection->peer,
-				   CONTROL_READS)) {
-			connection->closing = true;
-			call_fail_service(call, "PermissionDenied", NULL);
-		} else {
-			run(call, &request);
-		}
-	}
+	if (connection->hung_up && (wrong || !request.oneway))
+		connection->broken = true; /* nobody is there to see the answer */
+	else if (wrong)
+		refuse(connection, wrong);
+	else
+		begin(connection, &request);
 	json_decref(none);
 }
 

@@ -38,7 +38,7 @@ int client_connect(const char *path, struct failure *failure)
 {
 	const struct timeval limit = { .tv_sec = CLIENT_TIMEOUT_MS / 1000 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, err;
+	int fd, err = 0;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return failure_set(failure, EXIT_USAGE, "name a shorter one with --run-dir",
@@ -48,8 +48,9 @@ int client_connect(const char *path, struct failure *failure)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)))
 		err = errno;
-	else
-		err = connect(fd, (const struct sockaddr *)&address, sizeof(address)) ? errno : 0;
+	while (!err && connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		if (errno != EINTR)
+			err = errno;
 	if (!err)
 		return fd;
 	if (fd >= 0)

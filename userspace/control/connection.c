@@ -90,28 +90,47 @@ static int receive(struct connection *connection)
 
 /* ---- work */
 
+/* Without any right: what was sent is not even looked at. */
+static void deny(struct connection *connection)
+{
+	connection->closing = true;
+	connection_send(connection, varlink_error(VARLINK_SERVICE ".PermissionDenied", NULL));
+}
+
+static int run_message(struct connection *connection, size_t length)
+{
+	json_t *message = varlink_parse(buffer_front(&connection->inbox.bytes), length);
+	int err = 0;
+
+	varlink_inbox_drop(&connection->inbox);
+	if (json_is_object(message))
+		call_begin(connection, message);
+	else
+		err = -1; /* who knows where the next one begins */
+	json_decref(message);
+	return err;
+}
+
 /* One message, if it is whole. -1: the client is done, or cannot be understood. */
 static int take_message(struct connection *connection)
 {
 	ssize_t length = varlink_inbox_message(&connection->inbox);
-	json_t *message;
 
-	if (length < 0 && (connection->at_end || receive(connection)))
-		return -1;
-	if (length < 0)
+	if (length < 0) {
+		if (connection->at_end || receive(connection))
+			return -1;
 		length = varlink_inbox_message(&connection->inbox);
-	if (length < 0)
+	}
+	if (length < 0) {
+		if (connection->hung_up)
+			connection_wake(connection); /* no event will tell of the rest */
 		return connection->at_end ? -1 : 0;
-	message = varlink_parse(buffer_front(&connection->inbox.bytes), length);
-	varlink_inbox_drop(&connection->inbox);
-	if (!json_is_object(message)) {
-		json_decref(message);
-		return -1;
 	}
 	connection->progress = true;
-	call_begin(connection, message);
-	json_decref(message);
 	connection_wake(connection); /* the next one, after everybody else's turn */
+	if (access_allows(&connection->control->groups, &connection->peer, CONTROL_READS))
+		return run_message(connection, length);
+	deny(connection);
 	return 0;
 }
 
