@@ -397,6 +397,31 @@ static void connect_as(uid_t uid)
 	_exit(served);
 }
 
+/* Who has no right at all is not even waited for as long as others. */
+static void test_a_stranger_has_the_time_of_a_message_only(void **state)
+{
+	struct failure failure;
+	int status;
+	pid_t pid;
+
+	if (geteuid()) {
+		print_message("skipped: only root can be another user\n");
+		skip();
+	}
+	assert_int_equal(chmod(*state, 0711), 0);
+	assert_int_equal(control_set_groups(rig.control, "60001", NULL, &failure), 0);
+	pid = fork();
+	if (!pid) {
+		char byte;
+
+		alarm(10); /* ends it otherwise */
+		_exit(setresuid(65534, 65534, 65534) || recv(rig_connect(&rig), &byte, 1, 0));
+	}
+	while (!waitpid(pid, &status, WNOHANG))
+		rig_step(&rig);
+	assert_int_equal(status, 0);
+}
+
 static void test_one_user_cannot_take_every_place(void **state)
 {
 	struct failure failure;
@@ -465,6 +490,7 @@ int main(void)
 		TEST(test_a_stream_may_be_fed_beyond_its_end, ordinary),
 		TEST(test_a_large_answer_arrives_whole, ordinary),
 		TEST(test_only_so_many_clients_at_once, ordinary),
+		TEST(test_a_stranger_has_the_time_of_a_message_only, short_message),
 		TEST(test_one_user_cannot_take_every_place, ordinary),
 		TEST(test_without_descriptors_accepting_pauses, ordinary),
 	};

@@ -21,6 +21,7 @@ static enum connection_phase current_phase(const struct connection *connection)
 	return buffer_length(&connection->inbox.bytes) ? PHASE_MESSAGE : PHASE_IDLE;
 }
 
+/* Who has no right gets no time to take up a place. */
 static unsigned int phase_ms(const struct connection *connection)
 {
 	const struct control_setup *setup = &connection->control->setup;
