@@ -23,7 +23,8 @@ struct client_call {
 	const char *method; /* without the interface */
 	json_t *parameters; /* taken over; NULL: none */
 	bool waits; /* replies may take any time */
-	int stop_fd; /* readable: give up waiting; -1: none */
+	unsigned int timeout_ms; /* for each of them otherwise; 0: CLIENT_TIMEOUT_MS */
+	int stop_fd; /* readable: give up waiting; -1: none (0 is standard input) */
 	/* With it, asks for "more": called for each reply that continues. */
 	void (*progress)(const json_t *parameters, void *data);
 	void *data;
@@ -31,8 +32,10 @@ struct client_call {
 
 /*
  * Calls and returns the last reply's parameters (json_decref() it), or NULL with
- * `failure` set: an org.bgswitch.Failed of the agent as it came, anything else
- * as EXIT_AGENT. Given up by `stop_fd`: NULL with failure code EXIT_DONE.
+ * `failure` set: an org.bgswitch.Failed of the agent as it came, NoSuchService
+ * as EXIT_USAGE, a right that is missing as EXIT_SYSTEM, anything else as
+ * EXIT_AGENT. Given up by `stop_fd`: NULL with failure code EXIT_DONE. After a
+ * failure that was not the agent's answer only close() is left.
  */
 json_t *client_call(int fd, const struct client_call *call, struct failure *failure);
 

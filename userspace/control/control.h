@@ -7,6 +7,7 @@
 #ifndef BGSWITCH_CONTROL_H
 #define BGSWITCH_CONTROL_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include <jansson.h>
@@ -16,9 +17,10 @@
 
 #define CONTROL_INTERFACE "org.bgswitch"
 #define CONTROL_MAX_MESSAGE (64 * 1024) /* from a client */
-#define CONTROL_MAX_CLIENTS 64 /* and 16 of one user other than root */
-#define CONTROL_MAX_PENDING (1024 * 1024) /* bytes not yet taken by a client; more ends it */
-#define CONTROL_IDLE_MS 30000 /* without a call under way */
+#define CONTROL_MAX_CLIENTS 64 /* the last 16 of them root's or our own user's only */
+#define CONTROL_MAX_OF_USER 16 /* of one other user; those without any right count as one */
+#define CONTROL_MAX_PENDING (1024 * 1024) /* bytes not yet taken, beyond which a stream ends */
+#define CONTROL_IDLE_MS 30000 /* without a call under way, or without taking what is pending */
 #define CONTROL_MESSAGE_MS 5000 /* from a message's first byte to its NUL */
 
 struct control;
@@ -30,8 +32,8 @@ struct control_method {
 	const char *name; /* without the interface */
 	enum control_access access;
 	/*
-	 * Answers now or later; `parameters` is an object, valid during the call.
-	 * The call lives until call_reply() or call_fail().
+	 * Answers now or later; `parameters` is an object, valid until `run` returns.
+	 * The call lives until it is answered. NULL: not implemented.
 	 */
 	void (*run)(struct call *call, const json_t *parameters, void *data);
 };
@@ -42,9 +44,10 @@ struct control_setup {
 	const struct control_method *methods; /* ended by one without a name */
 	const char *operators, *readers; /* groups; NULL: only root */
 	void *data; /* for `run` */
+	unsigned int idle_ms, message_ms; /* 0: as above; tests wait less */
 };
 
-/* Borrows the strings and methods. NULL with `failure` set. */
+/* Borrows the path, the description and the methods. NULL with `failure` set. */
 struct control *control_new(sd_event *event, const struct control_setup *setup,
 			    struct failure *failure);
 void control_free(struct control *control); /* removes the socket; NULL is fine */
@@ -60,15 +63,23 @@ struct call_peer {
 const struct call_peer *call_peer(const struct call *call);
 bool call_wants_more(const struct call *call); /* replies with "continues" are welcome */
 
-/* Calls `gone` if the client goes away before the end of the call, which then is invalid. */
+/*
+ * Calls `gone` if the client goes away before the end of the call, which is
+ * invalid once that returns. A client that does not want an answer may go.
+ */
 void call_on_gone(struct call *call, void (*gone)(struct call *call, void *data), void *data);
 
 /* Each takes over `parameters`. */
 void call_continue(struct call *call, json_t *parameters); /* only with call_wants_more() */
 void call_reply(struct call *call, json_t *parameters); /* the last one */
-void call_fail(struct call *call, const char *error, json_t *parameters); /* name without the interface */
+/* `error` without the interface */
+void call_fail(struct call *call, const char *error, json_t *parameters);
 
-/* org.bgswitch.Failed {code, what, next}: a struct failure, for the exit code and message of a command. */
+/* org.bgswitch.Failed {code, what, next}: for the exit code and the message of a command. */
 void call_fail_with(struct call *call, const struct failure *failure);
+
+/* org.varlink.service.InvalidParameter and ExpectedMore */
+void call_fail_parameter(struct call *call, const char *parameter);
+void call_fail_expected_more(struct call *call);
 
 #endif
