@@ -326,7 +326,7 @@ static void run_events(struct call *call, const json_t *parameters, void *data)
 
 	(void)parameters;
 	if (!call_wants_more(call)) {
-		call_fail(call, "org.varlink.service.ExpectedMore", NULL);
+		call_fail_expected_more(call);
 		return;
 	}
 	grown = reallocarray(agent->followers, agent->follower_count + 1, sizeof(struct call *));
