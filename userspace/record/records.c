@@ -16,20 +16,20 @@
 
 #define NEXT "see the space and the owner there, or name another with --state-dir"
 
-struct place_of {
+struct target_file {
 	const char *directory, *name;
 	int fd; /* of the directory */
 	struct failure *failure;
 };
 
-static int fail(const struct place_of *at, const char *verb)
+static int fail(const struct target_file *at, const char *verb)
 {
 	return failure_errno(at->failure, errno, NEXT, "cannot %s %s/%s", verb, at->directory,
 			     at->name);
 }
 
 /* A file of its own: whoever may read the records could keep writers out by locking those. */
-static int take_lock(const struct place_of *at)
+static int take_lock(const struct target_file *at)
 {
 	char name[NAME_MAX + 1];
 	int fd;
@@ -49,7 +49,7 @@ static int take_lock(const struct place_of *at)
 }
 
 /* `like`: the file before it, if there was one. */
-static int make_file(const struct place_of *at, const struct stat *like)
+static int make_file(const struct target_file *at, const struct stat *like)
 {
 	int fd = openat(at->fd, at->name,
 			O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -65,7 +65,7 @@ static int make_file(const struct place_of *at, const struct stat *like)
 	return fd;
 }
 
-static int rotate(const struct place_of *at, const struct stat *st)
+static int rotate(const struct target_file *at, const struct stat *st)
 {
 	char before[NAME_MAX + 1];
 
@@ -76,7 +76,7 @@ static int rotate(const struct place_of *at, const struct stat *st)
 }
 
 /* The file to append to, with room for `length` bytes more; `st` tells its size. */
-static int open_file(const struct place_of *at, size_t length, struct stat *st)
+static int open_file(const struct target_file *at, size_t length, struct stat *st)
 {
 	int fd = openat(at->fd, at->name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 
@@ -105,7 +105,7 @@ static bool is_torn(int fd, const struct stat *st)
 }
 
 /* `text` begins with a line break, for the case that one is missing before it. */
-static int write_line(const struct place_of *at, const char *text, size_t length)
+static int write_line(const struct target_file *at, const char *text, size_t length)
 {
 	struct stat st;
 	int fd = open_file(at, length, &st);
@@ -128,7 +128,7 @@ static int write_line(const struct place_of *at, const char *text, size_t length
 	return written < 0 || (size_t)written < length ? -1 : 0;
 }
 
-static int append_text(const struct place_of *at, const char *text, size_t length)
+static int append_text(const struct target_file *at, const char *text, size_t length)
 {
 	int lock = take_lock(at), err;
 
@@ -142,7 +142,7 @@ static int append_text(const struct place_of *at, const char *text, size_t lengt
 int records_append(const char *directory, const char *name, const json_t *line,
 		   struct failure *failure)
 {
-	struct place_of at = { .directory = directory, .name = name, .failure = failure };
+	struct target_file at = { .directory = directory, .name = name, .failure = failure };
 	char *dump = json_dumps(line, JSON_COMPACT), *text = NULL;
 	int length = dump ? asprintf(&text, "\n%s\n", dump) : -1, err = -1;
 
@@ -159,4 +159,24 @@ int records_append(const char *directory, const char *name, const json_t *line,
 		close(at.fd);
 	free(text);
 	return err;
+}
+
+int records_check(const char *directory, const char *name, struct failure *failure)
+{
+	struct target_file at = { .directory = directory, .name = name, .failure = failure };
+	int lock = -1, fd = -1;
+	struct stat st;
+
+	at.fd = directory_open(directory, failure);
+	if (at.fd >= 0)
+		lock = take_lock(&at);
+	if (lock >= 0)
+		fd = open_file(&at, 0, &st);
+	if (fd >= 0)
+		close(fd);
+	if (lock >= 0)
+		close(lock);
+	if (at.fd >= 0)
+		close(at.fd);
+	return fd < 0 ? -1 : 0;
 }

@@ -23,6 +23,9 @@
 int records_append(const char *directory, const char *name, const json_t *line,
 		   struct failure *failure);
 
+/* Can lines be appended? Makes what is missing. */
+int records_check(const char *directory, const char *name, struct failure *failure);
+
 /*
  * Calls `visit` for every line (a JSON object; valid during the call, may be
  * kept by json_incref()), oldest first; non-zero ends the walk and is returned.
