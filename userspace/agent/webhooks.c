@@ -259,10 +259,12 @@ struct webhooks *webhooks_new(sd_event *event, const struct config_agent *agent,
 			      const struct webhook_pace *pace, struct failure *failure)
 {
 	struct webhooks *hooks = calloc(1, sizeof(*hooks));
-	int err = hooks ? 0 : no_memory(failure);
+	int err = 0;
 
-	if (err)
+	if (!hooks) {
+		no_memory(failure);
 		return NULL;
+	}
 	hooks->event = sd_event_ref(event);
 	hooks->pace = pace ? *pace : webhook_pace_default;
 	if (agent->webhook_count) {

@@ -22,7 +22,7 @@ struct history_entry {
 	const char *operation; /* "set", "failover", "rollback", "split", ... */
 	int from, to; /* enum bgs_color; -1: none */
 	uid_t uid; /* who asked; HISTORY_AGENT: the agent by itself */
-	const char *outcome; /* "complete", "refused", "rolled-back", "aborted", "superseded", ... */
+	const char *outcome; /* "complete", "refused", "rolled-back", "aborted", ... */
 	const char *reason; /* one line; NULL: none */
 };
 
