@@ -148,7 +148,7 @@ static void begin(struct bench *bench, const struct webhook_pace *pace)
 	struct failure failure = {};
 
 	assert_true(sd_event_new(&bench->event) >= 0);
-	bench->hooks = webhooks_new(bench->event, &bench->agent, pace, &failure);
+	bench->hooks = webhooks_new_paced(bench->event, &bench->agent, pace, &failure);
 	assert_string_equal(failure.what, "");
 	assert_non_null(bench->hooks);
 }
@@ -182,7 +182,7 @@ static void test_without_hooks_nothing_is_loaded(void **state)
 	struct bench bench = {};
 
 	(void)state;
-	begin(&bench, NULL);
+	begin(&bench, &webhook_pace_default);
 	say(&bench, "unheard");
 	assert_int_equal(webhooks_count(bench.hooks), 0);
 	assert_int_equal(webhooks_waiting(bench.hooks), 0);
@@ -386,7 +386,7 @@ static void test_secret_that_cannot_be_read_is_named(void **state)
 		.value = { SECRET_ENVIRONMENT, (char *)"BGSWITCH_TEST_TOKEN" },
 	};
 	assert_true(sd_event_new(&bench.event) >= 0);
-	assert_null(webhooks_new(bench.event, &bench.agent, NULL, &failure));
+	assert_null(webhooks_new(bench.event, &bench.agent, &failure));
 	assert_contains(failure.what, "BGSWITCH_TEST_TOKEN");
 	end(&bench);
 }

@@ -256,7 +256,13 @@ static int add_hook(struct webhooks *hooks, const struct config_webhook *config,
 }
 
 struct webhooks *webhooks_new(sd_event *event, const struct config_agent *agent,
-			      const struct webhook_pace *pace, struct failure *failure)
+			      struct failure *failure)
+{
+	return webhooks_new_paced(event, agent, &webhook_pace_default, failure);
+}
+
+struct webhooks *webhooks_new_paced(sd_event *event, const struct config_agent *agent,
+				    const struct webhook_pace *pace, struct failure *failure)
 {
 	struct webhooks *hooks = calloc(1, sizeof(*hooks));
 	int err = 0;
@@ -266,7 +272,7 @@ struct webhooks *webhooks_new(sd_event *event, const struct config_agent *agent,
 		return NULL;
 	}
 	hooks->event = sd_event_ref(event);
-	hooks->pace = pace ? *pace : webhook_pace_default;
+	hooks->pace = *pace;
 	if (agent->webhook_count) {
 		err = curl_load(failure);
 		if (!err)

@@ -32,12 +32,14 @@ extern const struct webhook_pace webhook_pace_default;
 unsigned int webhook_delay_ms(const struct webhook_pace *pace, unsigned int failed);
 
 /*
- * Reads the hooks' secrets (a failure names the header) and loads libcurl, if
- * there is any hook. `agent` is copied from; `event` is referenced. Dispatched
- * by the loop; `pace` NULL: the default.
+ * Reads the hooks' secrets (a failure names what cannot be read) and loads
+ * libcurl, if there is any hook. `agent` is copied from; `event` is referenced,
+ * and its loop dispatches. The usual proxy variables are respected.
  */
 struct webhooks *webhooks_new(sd_event *event, const struct config_agent *agent,
-			      const struct webhook_pace *pace, struct failure *failure);
+			      struct failure *failure);
+struct webhooks *webhooks_new_paced(sd_event *event, const struct config_agent *agent,
+				    const struct webhook_pace *pace, struct failure *failure);
 /* Ends requests under way; what waits is lost. NULL is fine. */
 void webhooks_free(struct webhooks *hooks);
 

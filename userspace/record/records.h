@@ -13,8 +13,8 @@
 #include "failure.h"
 
 #define RECORDS_MAX_SIZE (4 * 1024 * 1024) /* of each of the two files */
-#define RECORDS_MAX_LINE (64 * 1024) /* with its line break; longer ones are refused, and skipped  \
-				      */
+/* A line, with its break: longer ones are refused by writers and skipped by readers. */
+#define RECORDS_MAX_LINE (64 * 1024)
 
 /*
  * Appends one line; takes a reference of nothing. Directory and file (0640) are
