@@ -8,12 +8,13 @@
 
 #include "lock.h"
 #include "message.h"
+#include "record/state.h"
 
 #define DEFAULT_RUN_DIR "/run/bgswitch"
 #define MAX_OPTIONS 32
 
 /* Long-only options; values above any character. */
-enum { OPTION_NETNS = 1000, OPTION_BPFFS, OPTION_RUN_DIR, OPTION_CGROUP };
+enum { OPTION_NETNS = 1000, OPTION_BPFFS, OPTION_RUN_DIR, OPTION_STATE_DIR, OPTION_CGROUP };
 
 static const struct option global_options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -23,6 +24,7 @@ static const struct option global_options[] = {
 	{ "netns", required_argument, NULL, OPTION_NETNS },
 	{ "bpffs", required_argument, NULL, OPTION_BPFFS },
 	{ "run-dir", required_argument, NULL, OPTION_RUN_DIR },
+	{ "state-dir", required_argument, NULL, OPTION_STATE_DIR },
 	{ "cgroup", required_argument, NULL, OPTION_CGROUP },
 	{},
 };
@@ -52,6 +54,9 @@ static bool take_global(struct command_context *context, int option)
 	case OPTION_RUN_DIR:
 		context->run_dir = optarg;
 		return true;
+	case OPTION_STATE_DIR:
+		context->state_dir = optarg;
+		return true;
 	case OPTION_CGROUP:
 		context->cgroup = optarg;
 		return true;
@@ -77,13 +82,16 @@ static size_t append_options(struct option *all, size_t count, const struct opti
 	return count;
 }
 
-/* The short form of options whose value is a character; none takes an argument. */
+/* The short form of options whose value is a character. */
 static void short_options(char *letters, const char *mode, const struct option *options)
 {
 	letters = stpcpy(letters, mode);
 	for (; options->name; options++) {
-		if (options->val >= ' ' && options->val <= '~')
-			*letters++ = (char)options->val;
+		if (options->val < ' ' || options->val > '~')
+			continue;
+		*letters++ = (char)options->val;
+		if (options->has_arg == required_argument)
+			*letters++ = ':';
 	}
 	*letters = '\0';
 }
@@ -103,7 +111,7 @@ static const char *offending_word(char **argv)
 int command_option(struct command_context *context, int argc, char **argv, const struct option *own)
 {
 	struct option all[MAX_OPTIONS];
-	char letters[MAX_OPTIONS + 4];
+	char letters[2 * MAX_OPTIONS + 4];
 	int option;
 
 	append_options(all, append_options(all, 0, global_options), own);
@@ -168,18 +176,57 @@ void command_end(struct command_context *context)
 		close(context->lock);
 }
 
+static int check_all_given(struct command_context *context)
+{
+	struct failure *failure = &context->failure;
+
+	return check_given("--netns", context->netns, failure) ||
+			       check_given("--bpffs", context->bpffs, failure) ||
+			       check_given("--run-dir", context->run_dir, failure) ||
+			       check_given("--state-dir", context->state_dir, failure) ||
+			       check_given("--cgroup", context->cgroup, failure)
+		       ? -1
+		       : 0;
+}
+
+static const char *netns_of(const struct command_context *context)
+{
+	return option_or_environment(context->netns, "BGSWITCH_NETNS");
+}
+
+const char *command_run_dir(const struct command_context *context)
+{
+	const char *dir = option_or_environment(context->run_dir, "BGSWITCH_RUN_DIR");
+
+	return dir ? dir : DEFAULT_RUN_DIR;
+}
+
+const char *command_state_dir(const struct command_context *context)
+{
+	const char *dir = option_or_environment(context->state_dir, "BGSWITCH_STATE_DIR");
+
+	return dir ? dir : STATE_DEFAULT_DIR;
+}
+
+int command_record_name(struct command_context *context, const char *base, const char *ending,
+			char name[NAME_MAX])
+{
+	char suffix[PLACE_SUFFIX];
+
+	if (check_all_given(context) || place_suffix(suffix, netns_of(context), &context->failure))
+		return -1;
+	snprintf(name, NAME_MAX, "%s%s%s", base, suffix, ending);
+	return 0;
+}
+
 int command_begin(struct command_context *context, enum command_access access,
 		  const char *operation)
 {
-	const char *run_dir = option_or_environment(context->run_dir, "BGSWITCH_RUN_DIR");
 	struct failure *failure = &context->failure;
 
-	if (check_given("--netns", context->netns, failure) ||
-	    check_given("--bpffs", context->bpffs, failure) ||
-	    check_given("--run-dir", context->run_dir, failure) ||
-	    check_given("--cgroup", context->cgroup, failure))
+	if (check_all_given(context))
 		return -1;
-	if (place_find(&context->place, option_or_environment(context->netns, "BGSWITCH_NETNS"),
+	if (place_find(&context->place, netns_of(context),
 		       option_or_environment(context->bpffs, "BGSWITCH_BPFFS"),
 		       option_or_environment(context->cgroup, "BGSWITCH_CGROUP"), failure) &&
 	    !(access == COMMAND_REMOVES && context->place.netns_gone))
@@ -187,8 +234,8 @@ int command_begin(struct command_context *context, enum command_access access,
 	datapath_init(&context->datapath, &context->place);
 	if (access == COMMAND_READS)
 		return 0;
-	context->lock = lock_take(run_dir ? run_dir : DEFAULT_RUN_DIR, context->place.lock_name,
-				  operation, failure);
+	context->lock =
+		lock_take(command_run_dir(context), context->place.lock_name, operation, failure);
 	if (context->lock < 0)
 		return -1;
 	context->pin_lock = lock_directory(context->place.pin_dir, failure);

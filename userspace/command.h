@@ -17,7 +17,7 @@
 struct command_context {
 	const struct command *command;
 	/* global options */
-	const char *netns, *bpffs, *run_dir, *cgroup; /* NULL: the default */
+	const char *netns, *bpffs, *run_dir, *state_dir, *cgroup; /* NULL: the default */
 	bool json, pretty;
 	/* filled in by command_begin() */
 	struct place place;
@@ -67,6 +67,17 @@ int command_begin(struct command_context *context, enum command_access access,
 int command_open(struct command_context *context, enum command_access access,
 		 const char *operation);
 
+/* Where the lock and the control socket are, and where state, events and history are. */
+const char *command_run_dir(const struct command_context *context);
+const char *command_state_dir(const struct command_context *context);
+
+/*
+ * Name of a file in the state directory: BASE and ENDING, with "@NETNS" between
+ * them where one is named. Needs no command_begin(), nor root.
+ */
+int command_record_name(struct command_context *context, const char *base, const char *ending,
+			char name[NAME_MAX]);
+
 /* For -j: prints and releases `object`. */
 void command_print_json(const struct command_context *context, json_t *object);
 
@@ -86,6 +97,8 @@ int cmd_set(struct command_context *context, int argc, char **argv);
 int cmd_split(struct command_context *context, int argc, char **argv);
 int cmd_preview(struct command_context *context, int argc, char **argv);
 int cmd_status(struct command_context *context, int argc, char **argv);
+int cmd_events(struct command_context *context, int argc, char **argv);
+int cmd_history(struct command_context *context, int argc, char **argv);
 int cmd_upgrade(struct command_context *context, int argc, char **argv);
 int cmd_version(struct command_context *context, int argc, char **argv);
 int cmd_help(struct command_context *context, int argc, char **argv);

@@ -27,6 +27,9 @@ static const struct command commands[] = {
 	{ "preview", "add CIDR...|- COLOR [SERVICE] | rm CIDR...|- [SERVICE] | ls [SERVICE]",
 	  "client networks that always get one color", cmd_preview, true },
 	{ "status", "[-w]", "what is attached, active and listening", cmd_status, true },
+	{ "events", "[-f] [-n N]", "what happened, and with -f what happens", cmd_events, false },
+	{ "history", "[SERVICE] [-n N]", "who changed where traffic goes, when, and how it ended",
+	  cmd_history, false },
 	{ "upgrade", "", "replace the running programs by this version's", cmd_upgrade, true },
 	{ "version", "", "print the version", cmd_version, false },
 	{ "help", "[COMMAND]", "this text, or more on one command", cmd_help, false },
@@ -59,8 +62,9 @@ static void print_help(void)
 	     "  --netns NAME    network namespace, by its name under /run/netns\n"
 	     "  --bpffs DIR     where maps are pinned (/sys/fs/bpf)\n"
 	     "  --run-dir DIR   where the lock is (/run/bgswitch)\n"
+	     "  --state-dir DIR where state, events and history are (/var/lib/bgswitch)\n"
 	     "  --cgroup DIR    cgroup v2 whose listeners count (its mount point)\n"
-	     "  The last four can be set as BGSWITCH_NETNS, BGSWITCH_BPFFS, ... too.\n"
+	     "  The last five can be set as BGSWITCH_NETNS, BGSWITCH_BPFFS, ... too.\n"
 	     "\n"
 	     "Exit codes: 0 done, 1 usage, 2 kernel, permission or I/O,\n"
 	     "  3 refused and nothing changed, 7 another operation is in progress");

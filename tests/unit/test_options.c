@@ -7,12 +7,15 @@
 
 enum { FORCE = 1, LISTEN };
 
+#define LINES 'l' /* a letter that takes a value */
+
 static const struct command command = { .name = "set", .arguments = "[SERVICE] COLOR" };
 
 static const struct option own[] = {
 	{ "force", no_argument, NULL, FORCE },
 	{ "listen", required_argument, NULL, LISTEN },
 	{ "dry-run", no_argument, NULL, 'n' },
+	{ "lines", required_argument, NULL, LINES },
 	{},
 };
 
@@ -61,6 +64,9 @@ static const struct {
 	{ { "--force", "blue" }, .own = FORCE, .operand = "blue" },
 	{ { "--listen", "blue", "green" }, .own = LISTEN, .operand = "green" },
 	{ { "--bpffs", "-j", "blue" }, .bpffs = "-j", .operand = "blue" },
+	{ { "-l", "5", "blue" }, .own = LINES, .operand = "blue" },
+	{ { "-l5", "blue" }, .own = LINES, .operand = "blue" },
+	{ { "-jl", "-1" }, .json = true, .own = LINES },
 	{ { "blue", "--bpffs=/tmp" }, .bpffs = "/tmp", .operand = "blue" },
 	{ { "--bpffs=" }, .bpffs = "" },
 	{ { "-j", "--", "-p" }, .json = true, .operand = "-p" },
@@ -79,6 +85,8 @@ static const struct {
 	{ { "-xj", "blue" }, "unknown option '-xj'" },
 	{ { "-j", "-xj", "-q" }, "unknown option '-xj'" },
 	{ { "--json=yes" }, "unknown option '--json=yes'" },
+	{ { "blue", "-l" }, "option -l needs a value" },
+	{ { "-jl" }, "option -jl needs a value" },
 	{ { "--bpffs" }, "option --bpffs needs a value" },
 	{ { "blue", "--listen" }, "option --listen needs a value" },
 };

@@ -15,6 +15,7 @@ static void test_pins_and_lock_have_their_usual_places(void **state)
 	assert_string_equal(place.bpffs, "/sys/fs/bpf");
 	assert_string_equal(place.pin_dir, "/sys/fs/bpf/bgswitch");
 	assert_string_equal(place.lock_name, "lock");
+	assert_string_equal(place.suffix, "");
 }
 
 static void test_another_bpffs_moves_the_pins(void **state)
@@ -39,6 +40,20 @@ static void test_names_that_leave_the_directory_are_refused(void **state)
 		assert_row(place_find(&place, names[i], NULL, NULL, &failure) == -1, names[i]);
 		assert_failure(failure, EXIT_USAGE, "cannot name a network namespace");
 	}
+}
+
+static void test_files_of_a_named_namespace_carry_its_name(void **state)
+{
+	char suffix[PLACE_SUFFIX];
+	struct failure failure;
+
+	(void)state;
+	assert_int_equal(place_suffix(suffix, NULL, &failure), 0);
+	assert_string_equal(suffix, "");
+	assert_int_equal(place_suffix(suffix, "red", &failure), 0);
+	assert_string_equal(suffix, "@red");
+	assert_int_equal(place_suffix(suffix, "../red", &failure), -1);
+	assert_failure(failure, EXIT_USAGE, "'../red' cannot name a network namespace");
 }
 
 static void test_missing_namespace_is_named(void **state)
@@ -88,6 +103,7 @@ int main(void)
 		cmocka_unit_test(test_pins_and_lock_have_their_usual_places),
 		cmocka_unit_test(test_another_bpffs_moves_the_pins),
 		cmocka_unit_test(test_names_that_leave_the_directory_are_refused),
+		cmocka_unit_test(test_files_of_a_named_namespace_carry_its_name),
 		cmocka_unit_test(test_missing_namespace_is_named),
 		cmocka_unit_test(test_paths_too_long_are_refused),
 		cmocka_unit_test_setup_teardown(test_directory_that_is_no_cgroup_is_refused,

@@ -21,15 +21,30 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
+static int check_netns_name(const char *name, struct failure *failure)
+{
+	if (*name && !strchr(name, '/') && !strchr(name, '.'))
+		return 0;
+	return failure_set(failure, EXIT_USAGE,
+			   "use a name from 'ip netns list' without dots or slashes",
+			   "--netns: '%s' cannot name a network namespace", name);
+}
+
+int place_suffix(char suffix[PLACE_SUFFIX], const char *netns, struct failure *failure)
+{
+	*suffix = '\0';
+	if (netns && check_netns_name(netns, failure))
+		return -1;
+	if (netns)
+		snprintf(suffix, PLACE_SUFFIX, "@%.200s", netns);
+	return 0;
+}
+
 static int enter_netns(struct place *place, const char *name, struct failure *failure)
 {
 	char path[PATH_MAX];
 	int fd, err;
 
-	if (!*name || strchr(name, '/') || strchr(name, '.'))
-		return failure_set(failure, EXIT_USAGE,
-				   "use a name from 'ip netns list' without dots or slashes",
-				   "--netns: '%s' cannot name a network namespace", name);
 	snprintf(path, sizeof(path), PROCESS_NETNS_DIR "/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	place->netns_gone = fd < 0 && errno == ENOENT;
@@ -88,10 +103,10 @@ int place_find(struct place *place, const char *netns, const char *bpffs, const 
 		return failure_set(failure, EXIT_USAGE, "use a shorter path",
 				   "--bpffs or --cgroup: path too long");
 	snprintf(place->bpffs, sizeof(place->bpffs), "%s", bpffs);
-	snprintf(place->pin_dir, sizeof(place->pin_dir), "%s/bgswitch%s%.200s", bpffs,
-		 netns ? "@" : "", netns ? netns : "");
-	snprintf(place->lock_name, sizeof(place->lock_name), "lock%s%.200s", netns ? "@" : "",
-		 netns ? netns : "");
+	if (place_suffix(place->suffix, netns, failure))
+		return -1;
+	snprintf(place->pin_dir, sizeof(place->pin_dir), "%s/bgswitch%s", bpffs, place->suffix);
+	snprintf(place->lock_name, sizeof(place->lock_name), "lock%s", place->suffix);
 	if (netns && enter_netns(place, netns, failure))
 		return -1;
 	place->cgroup_given = cgroup;

@@ -11,12 +11,14 @@
 #include "failure.h"
 
 #define DEFAULT_BPFFS "/sys/fs/bpf"
+#define PLACE_SUFFIX 208
 
 struct place {
 	char bpffs[PATH_MAX / 4];
 	char pin_dir[PATH_MAX / 2]; /* BPFFS/bgswitch, or BPFFS/bgswitch@NETNS */
 	char cgroup[PATH_MAX / 2]; /* empty: none found */
 	bool cgroup_given; /* by the user, not found by us */
+	char suffix[PLACE_SUFFIX]; /* "" or "@NETNS": in names of files that belong to it */
 	char lock_name[NAME_MAX];
 	bool netns_gone; /* named, and there is none of that name any more */
 };
@@ -28,6 +30,9 @@ struct place {
  */
 int place_find(struct place *place, const char *netns, const char *bpffs, const char *cgroup,
 	       struct failure *failure);
+
+/* Works out `suffix` alone, for those who read files and may not enter (NULL: not a named one). */
+int place_suffix(char suffix[PLACE_SUFFIX], const char *netns, struct failure *failure);
 
 /* Mounts a bpffs if there is none. */
 int place_mount_bpffs(const struct place *place, struct failure *failure);

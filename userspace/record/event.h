@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "bgswitch/maps.h"
 #include "failure.h"
@@ -47,13 +48,19 @@ enum event_kind {
 	EVENT_KINDS,
 };
 
-enum event_priority { EVENT_PRIORITY_ERROR = 3, EVENT_PRIORITY_WARNING, EVENT_PRIORITY_NOTICE, EVENT_PRIORITY_INFO };
+/* As in syslog(3). */
+enum event_priority {
+	EVENT_PRIORITY_ERROR = 3,
+	EVENT_PRIORITY_WARNING,
+	EVENT_PRIORITY_NOTICE,
+	EVENT_PRIORITY_INFO,
+};
 
 #define EVENT_NO_COLOR (-1)
 #define EVENT_TEXT 1024
 
 struct event {
-	enum event_kind kind;
+	enum event_kind kind; /* EVENT_KINDS: one that only a newer bgswitch knows */
 	long long at_ms; /* CLOCK_REALTIME */
 	char service[BGS_NAME_SIZE]; /* empty: not about one */
 	int color; /* enum bgs_color, or EVENT_NO_COLOR */
@@ -62,18 +69,24 @@ struct event {
 
 const char *event_name(enum event_kind kind); /* "rolled-back" */
 enum event_priority event_priority(enum event_kind kind);
+const char *event_message_id(enum event_kind kind); /* 32 hexadecimal digits, for the journal */
 
 /* "[2026-02-18 10:28:20] web: message", local time; returns `line`. */
 #define EVENT_LINE (EVENT_TEXT + 128)
 const char *event_format(char line[EVENT_LINE], const struct event *event);
 
-/* {"time": RFC 3339 with milliseconds, "event", "service", "color", "message"}; null where not given. */
+/* {"time": RFC 3339 with milliseconds, "event", "service", "color", "message"}; null: not given. */
 json_t *event_json(const struct event *event);
+/* Reads event_json() again; false if it is none. */
+bool event_from_json(struct event *event, const json_t *object);
+
+#define EVENTS_NAME "events" /* of the file of records, see command_record_name() */
+#define EVENTS_ENDING ".jsonl"
 
 struct event_log;
 
 struct event_sinks {
-	const char *directory; /* of events.jsonl; NULL: no such file */
+	const char *directory, *name; /* of the JSON lines; `name` NULL: no such file */
 	const char *file; /* lines go here; NULL: nowhere */
 	bool to_stderr;
 	bool journal; /* also to the journal, when there is one */
@@ -84,6 +97,7 @@ struct event_sinks {
 
 /*
  * Sinks that cannot be opened are named in `failure`. Strings are copied.
+ * Where standard error is the journal, lines go there once, with their fields.
  * Later trouble (a full disk) is said once on standard error and loses lines,
  * never the caller.
  */

@@ -4,23 +4,33 @@
  * the truth about what runs; the file repeats them (for the next boot) and adds
  * policies and the operations under way. Written to a temporary file, fsynced,
  * renamed. Only the holder of the lock writes.
+ *
+ *   {"format": 1, "boot_id": ..., "netns_cookie": ..., "attach": [NAME...],
+ *    "services": {NAME: as in the configuration file},
+ *    "routes": {NAME: {"active", "split_bp", "previews"}},
+ *    "operations": {NAME: ...}, "previous": {NAME: COLOR}}
  */
 #ifndef BGSWITCH_STATE_H
 #define BGSWITCH_STATE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "config/config.h"
 #include "datapath/interfaces.h"
+#include "datapath/preview.h"
 
 #define STATE_DEFAULT_DIR "/var/lib/bgswitch"
+#define STATE_NAME "state" /* see command_record_name() */
+#define STATE_ENDING ".json"
 
 struct state;
 
 /*
  * Reads `directory`/`name`. One that is missing is empty. A damaged one is
  * renamed to NAME.damaged and named in `*warning` (free() it, NULL: nothing to
- * say). One of another network namespace of this same boot is taken as empty.
+ * say). One of a newer format is refused. One of another network namespace of
+ * this same boot is taken as empty.
  */
 int state_open(struct state **state, const char *directory, const char *name, char **warning,
 	       struct failure *failure);
@@ -34,7 +44,10 @@ int state_remove(const char *directory, const char *name, struct failure *failur
 /* Was it written in this boot? Then the maps know better; else they are gone. */
 bool state_is_of_this_boot(const struct state *state);
 
-/* Takes over what the maps say: interfaces, services, routes. Policies of services that stay are kept. */
+/*
+ * Takes over what the maps say: interfaces, services, routes. Policies of
+ * services that stay are kept. All or nothing.
+ */
 int state_capture(struct state *state, const struct datapath *datapath, struct failure *failure);
 
 /* The policy of a service; defaults if none was declared (and failover as `flags` have it). */
@@ -45,6 +58,17 @@ void state_set_policy(struct state *state, const char *service, const struct pol
 /* For the next boot: what was attached and declared, and where it went. */
 int state_config(const struct state *state, struct config **config, struct failure *failure);
 bool state_route(const struct state *state, const char *service, struct bgs_route *route);
+
+/*
+ * Preview networks can be many, so they have a file of their own beside NAME:
+ * written at once by state_save_previews(), after a command changed them, and
+ * read only by state_previews(), for the next boot: how many the service had,
+ * in `*previews` (free() it), for previews_add(); or -1.
+ */
+int state_save_previews(const struct state *state, const struct datapath *datapath,
+			struct failure *failure);
+ssize_t state_previews(const struct state *state, const char *service, struct preview **previews,
+		       char **warning, struct failure *failure);
 
 /* An operation that outlives its process: written before the flip, changed after it. */
 enum operation_phase { OPERATION_SWITCHING, OPERATION_SOAKING };
@@ -64,7 +88,7 @@ bool state_operation(const struct state *state, const char *service, struct oper
 void state_set_operation(struct state *state, const char *service,
 			 const struct operation *operation);
 
-/* What `rollback` goes back to: the color that was active before the last complete change; -1: none. */
+/* What `rollback` goes back to: the color active before the last complete change; -1: none. */
 int state_previous(const struct state *state, const char *service);
 void state_set_previous(struct state *state, const char *service, int color);
 
