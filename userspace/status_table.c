@@ -52,15 +52,18 @@ static void add_color(const struct status *status, struct libscols_table *table,
 		      const struct bgs_counters *counters)
 {
 	const struct color_spec *spec = &service->spec.colors[color];
-	bool active = service->route.active == color;
+	bool active = service->route.active == color, first = true;
 	char text[32];
 
 	for (size_t place = 0; place < spec->count; place++) {
-		struct libscols_line *line = scols_table_new_line(table, NULL);
+		struct libscols_line *line;
 
+		if (!color_has(spec, place))
+			continue;
+		line = scols_table_new_line(table, NULL);
 		if (!line)
 			return;
-		if (!place) {
+		if (first) {
 			if (color == BGS_BLUE)
 				scols_line_set_data(line, SERVICE, service->spec.name);
 			scols_line_set_data(line, COLOR, color_name(color));
@@ -70,6 +73,7 @@ static void add_color(const struct status *status, struct libscols_table *table,
 			snprintf(text, sizeof(text), "%llu",
 				 (unsigned long long)counters->steered[color]);
 			scols_line_set_data(line, STEERED, text);
+			first = false;
 		}
 		add_instance(status, line, BGS_INSTANCE(service->slot, color, place),
 			     &spec->instances[place]);
