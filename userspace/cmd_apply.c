@@ -71,8 +71,7 @@ static int run(struct command_context *context, struct state *state, const struc
 
 	if (!plan_run(plan, &context->datapath, failure))
 		return state_save(state, failure);
-	if (datapath_exists(&context->place) &&
-	    !state_capture(state, &context->datapath, &unused))
+	if (datapath_exists(&context->place) && !state_capture(state, &context->datapath, &unused))
 		state_save(state, &unused);
 	return -1;
 }

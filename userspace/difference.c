@@ -168,7 +168,8 @@ static int say_policy(struct difference *difference, const char *name, const str
 	    say_duration(difference, name, "ready_timeout", now->ready_timeout_ms,
 			 wanted->ready_timeout_ms))
 		return -1;
-	return check_equal(now, wanted) ? 0 : difference_say(difference, "~ %s: check changed", name);
+	return check_equal(now, wanted) ? 0
+					: difference_say(difference, "~ %s: check changed", name);
 }
 
 static struct change *add_change(struct difference *difference, enum change_kind kind,
@@ -220,8 +221,8 @@ static int compare_service(struct difference *difference, const struct service *
 	if (difference->line_count == before)
 		return 0;
 	change = add_change(difference, CHANGE_UPDATE, running, wanted);
-	change->spec = between > before ||
-		       running->spec.flags.failover != wanted->spec.flags.failover;
+	change->spec =
+		between > before || running->spec.flags.failover != wanted->spec.flags.failover;
 	change->policy = difference->line_count > between;
 	change->last_line = difference->line_count;
 	return 0;
@@ -335,7 +336,8 @@ int difference_make(struct difference *difference, const struct service *running
 			continue;
 		if (difference_say(difference, "+ service %s", wanted->spec.name))
 			return -1;
-		add_change(difference, CHANGE_ADD, NULL, wanted)->last_line = difference->line_count;
+		add_change(difference, CHANGE_ADD, NULL, wanted)->last_line =
+			difference->line_count;
 	}
 	find_yielding(difference);
 	return 0;

@@ -246,7 +246,7 @@ enum bgs_word {
 	BGS_WORD_ROUTE,
 	BGS_WORD_ENABLED, /* of `color` */
 	BGS_WORD_FLAGS,
-	BGS_WORD_RETIRED, /* these places of `color` leave `rotation`, the others stay as they are */
+	BGS_WORD_RETIRED, /* places of `color` that leave `rotation`; others stay */
 };
 
 struct bgs_flip {

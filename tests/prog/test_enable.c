@@ -41,7 +41,7 @@ static void test_new_connections_go_to_enabled_instances_only(void **state)
 		const char *name;
 		__u64 blue, green, reached; /* bits of listeners */
 	} rows[] = {
-		{ "all", 3, 1, 3 },	    { "the first", 1, 1, 1 }, { "the second", 2, 1, 2 },
+		{ "all", 3, 1, 3 },	      { "the first", 1, 1, 1 }, { "the second", 2, 1, 2 },
 		{ "failover", 0, 1, 1 << 2 }, { "again", 3, 0, 3 },
 	};
 	struct stage *stage = *state;

@@ -40,9 +40,9 @@ static void add_all(struct color_spec *color, const char *list)
 	struct failure failure;
 
 	while ((text = strsep(&rest, ",")) && *text)
-		assert_int_equal(endpoint_parse(&color->instances[color->count++], text, "test",
-						&failure),
-				 0);
+		assert_int_equal(
+			endpoint_parse(&color->instances[color->count++], text, "test", &failure),
+			0);
 	free(copy);
 }
 
@@ -164,9 +164,8 @@ static void test_route_and_what_others_enabled_stay(void **state)
 	stage_service(stage, "web", "0.0.0.0:80", ":9001,:9002", ":9101", flags);
 	stage_route(stage, BGS_GREEN, 1234);
 	service_enable(&stage->fixture.datapath, stage->slot, BGS_BLUE, 2);
-	assert_int_equal(update(stage, "0.0.0.0:80,0.0.0.0:81", ":9001,:9002,:9003", ":9101",
-				&failure),
-			 0);
+	assert_int_equal(
+		update(stage, "0.0.0.0:80,0.0.0.0:81", ":9001,:9002,:9003", ":9101", &failure), 0);
 	now = read_service(stage);
 	assert_int_equal(now.route.active, BGS_GREEN);
 	assert_int_equal(now.route.split_bp, 1234);
@@ -346,8 +345,7 @@ static void test_a_killed_update_is_undone_before_its_store_and_finished_after(v
 		assert_int_equal(now.enabled[BGS_BLUE], rows[i].enabled);
 		assert_int_equal(stage_lookup(stage, client(1), LOCAL), rows[i].reached);
 		/* Nothing is left: what was undone can be declared again, what is gone too. */
-		assert_int_equal(
-			update(stage, "0.0.0.0:80", ":8081,:8083", ":8082", &failure), 0);
+		assert_int_equal(update(stage, "0.0.0.0:80", ":8081,:8083", ":8082", &failure), 0);
 		stage_stop(&fresh);
 	}
 }
@@ -361,9 +359,8 @@ static void test_half_a_listen_address_is_made_whole(void **state)
 	stage_web(stage, flags);
 	endpoint_parse(&address, "0.0.0.0:81", "test", &failure);
 	assert_int_equal(changing_mark(&stage->fixture.datapath, BGS_DECLARING, NULL), 0);
-	assert_int_equal(map_add(stage->fixture.datapath.fds[PIN_LISTEN], &address.key,
-				 &stage->slot),
-			 0);
+	assert_int_equal(
+		map_add(stage->fixture.datapath.fds[PIN_LISTEN], &address.key, &stage->slot), 0);
 	assert_int_equal(stage_lookup(stage, client(1), "10.0.0.1:81"), PASSED);
 	assert_int_equal(services_repair(&stage->fixture.datapath, &failure), 0);
 	assert_int_equal(stage_lookup(stage, client(1), "10.0.0.1:81"), BGS_BLUE);
@@ -382,7 +379,8 @@ int main(void)
 		stage_test(test_listen_addresses_come_and_go),
 		stage_test(test_flags_change_and_previews_stay),
 		stage_test(test_conflicts_are_refused_and_change_nothing),
-		cmocka_unit_test(test_a_killed_update_is_undone_before_its_store_and_finished_after),
+		cmocka_unit_test(
+			test_a_killed_update_is_undone_before_its_store_and_finished_after),
 		stage_test(test_half_a_listen_address_is_made_whole),
 	};
 

@@ -244,8 +244,7 @@ int interfaces_refresh(const struct datapath *datapath,
 
 		if (fate == STAYED || (fate == WENT && stored->value.gone))
 			continue;
-		err = fate == WENT ? set_gone(datapath, stored)
-				   : set_present(datapath, &now);
+		err = fate == WENT ? set_gone(datapath, stored) : set_present(datapath, &now);
 		if (err || fate == RENAMED)
 			continue;
 		returned += fate == RETURNED;

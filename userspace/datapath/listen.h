@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Listen addresses in the maps: `listen`, and `ports` in step with it. 0 or -errno, under the lock. */
+/* Listen addresses: `listen`, and `ports` in step with it. 0 or -errno, under the lock. */
 #ifndef BGSWITCH_LISTEN_H
 #define BGSWITCH_LISTEN_H
 

@@ -28,8 +28,8 @@ static bool is_of_another(const struct datapath *datapath, enum pin pin,
 	return of != slot;
 }
 
-static int check_listen(const struct datapath *datapath, const struct service_spec *spec,
-			__u32 own, struct failure *failure)
+static int check_listen(const struct datapath *datapath, const struct service_spec *spec, __u32 own,
+			struct failure *failure)
 {
 	char text[ENDPOINT_TEXT], name[BGS_NAME_SIZE];
 

@@ -20,7 +20,7 @@
 
 #define NEXT "run 'bgswitch status' and try again"
 
-/* A round adds what there is room for; the places and addresses of what it removed serve the next. */
+/* A round adds what there is room for; what it removed makes room for the next. */
 #define MAX_ROUNDS 2
 
 struct round {
@@ -179,8 +179,8 @@ static int replace(const struct datapath *datapath, const struct bgs_update *upd
 	int err = map_get(datapath->fds[PIN_SERVICES], &update->slot, &stored);
 
 	for (enum bgs_color color = 0; color < BGS_COLORS && !err; color++) {
-		__u64 enabled = (stored.enabled[color] | update->coming[color]) &
-				~update->going[color];
+		__u64 enabled =
+			(stored.enabled[color] | update->coming[color]) & ~update->going[color];
 
 		if (enabled != stored.enabled[color])
 			err = service_enable(datapath, update->slot, color, enabled);

@@ -61,16 +61,15 @@ static int store(const struct datapath *datapath, struct bgs_flip request)
 int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route route,
 		 struct failure *failure)
 {
-	int err = store(datapath, (struct bgs_flip){
-					  .slot = slot, .word = BGS_WORD_ROUTE, .route = route });
+	int err = store(datapath,
+			(struct bgs_flip){ .slot = slot, .word = BGS_WORD_ROUTE, .route = route });
 
 	return err ? failure_errno(failure, -err, "run 'bgswitch status' to see what it serves",
 				   "cannot flip the service")
 		   : 0;
 }
 
-int service_enable(const struct datapath *datapath, __u32 slot, enum bgs_color color,
-		   __u64 enabled)
+int service_enable(const struct datapath *datapath, __u32 slot, enum bgs_color color, __u64 enabled)
 {
 	return store(datapath, (struct bgs_flip){ .slot = slot,
 						  .word = BGS_WORD_ENABLED,
@@ -80,8 +79,8 @@ int service_enable(const struct datapath *datapath, __u32 slot, enum bgs_color c
 
 int service_set_flags(const struct datapath *datapath, __u32 slot, struct bgs_flags flags)
 {
-	return store(datapath, (struct bgs_flip){
-				       .slot = slot, .word = BGS_WORD_FLAGS, .flags = flags });
+	return store(datapath,
+		     (struct bgs_flip){ .slot = slot, .word = BGS_WORD_FLAGS, .flags = flags });
 }
 
 int service_retire(const struct datapath *datapath, __u32 slot, enum bgs_color color, __u64 places)

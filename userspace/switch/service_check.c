@@ -30,7 +30,7 @@ struct service_check {
 };
 
 __attribute__((format(printf, 2, 3))) static void fail(struct service_check_result *result,
-							const char *format, ...)
+						       const char *format, ...)
 {
 	va_list args;
 
