@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A service that changes while it runs: what stays is not touched. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "datapath/changing.h"
@@ -366,6 +368,97 @@ static void test_half_a_listen_address_is_made_whole(void **state)
 	assert_int_equal(stage_lookup(stage, client(1), "10.0.0.1:81"), BGS_BLUE);
 }
 
+static const char *const kept[] = { ":8081,:9001,:9002", ":8081,127.0.0.1:9001,:9003" };
+
+static void update_until_killed(const struct stage *stage)
+{
+	for (unsigned int i = 0;; i++) {
+		struct failure failure;
+
+		if (update(stage, i & 1 ? "0.0.0.0:80" : "0.0.0.0:80,0.0.0.0:81", kept[i & 1],
+			   ":8082", &failure))
+			_exit(1);
+	}
+}
+
+struct survey {
+	const struct stage *stage;
+	size_t backends, strays;
+};
+
+static int survey_backend(const void *key, const void *value, void *data)
+{
+	const __u32 *number = value;
+	struct survey *survey = data;
+	struct bgs_instance instance;
+
+	(void)key;
+	survey->backends++;
+	survey->strays +=
+		map_get(survey->stage->fixture.datapath.fds[PIN_INSTANCES], number, &instance) != 0;
+	return 0;
+}
+
+/* Each instance can be found by its listeners, and nothing points to one that is gone. */
+static void assert_whole(const struct stage *stage)
+{
+	const struct datapath *datapath = &stage->fixture.datapath;
+	struct survey survey = { .stage = stage };
+	struct service now = read_service(stage);
+
+	map_each(datapath->fds[PIN_BACKENDS], sizeof(struct bgs_endpoint), sizeof(__u32),
+		 survey_backend, &survey);
+	assert_int_equal(survey.strays, 0);
+	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
+		for (__u32 place = 0; place < BGS_MAX_INSTANCES; place++) {
+			bool there = color_has(&now.spec.colors[color], place);
+			struct bgs_endpoint keys[BGS_FAMILIES];
+			size_t count;
+
+			assert_int_equal(now.enabled[color] >> place & 1, there);
+			if (!there)
+				continue;
+			count = instance_keys(&now.spec.colors[color].instances[place], keys);
+			for (size_t i = 0; i < count; i++) {
+				__u32 number;
+
+				assert_int_equal(
+					map_get(datapath->fds[PIN_BACKENDS], &keys[i], &number), 0);
+				assert_int_equal(number, BGS_INSTANCE(stage->slot, color, place));
+			}
+		}
+	}
+}
+
+static void test_killed_at_any_moment_it_leaves_a_whole_service(void **state)
+{
+	struct stage *stage = *state;
+	unsigned int repaired = 0;
+
+	stage_web(stage, flags);
+	srand(1);
+	for (int i = 0; i < 100; i++) {
+		enum bgs_changing kind;
+		struct bgs_update half;
+		struct failure failure;
+		pid_t child = fork();
+
+		if (!child)
+			update_until_killed(stage);
+		usleep(1000 + rand() % 20000); /* any moment is as good */
+		kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+		/* What stays is served, repaired or not. */
+		assert_int_equal(stage_lookup(stage, client(i), LOCAL), BGS_BLUE);
+		assert_int_equal(changing_read(&stage->fixture.datapath, &kind, &half), 0);
+		repaired += kind != BGS_UNCHANGING;
+		assert_int_equal(services_repair(&stage->fixture.datapath, &failure), 0);
+		assert_whole(stage);
+		assert_int_equal(stage_lookup(stage, client(i), LOCAL), BGS_BLUE);
+	}
+	assert_true(repaired > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +475,7 @@ int main(void)
 		cmocka_unit_test(
 			test_a_killed_update_is_undone_before_its_store_and_finished_after),
 		stage_test(test_half_a_listen_address_is_made_whole),
+		stage_test(test_killed_at_any_moment_it_leaves_a_whole_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
