@@ -11,6 +11,18 @@
 
 #define MAPPED_WORD bpf_htonl(0xffff)
 
+/*
+ * Reads a context field. Without the barrier clang merges the loads of two
+ * branches into one through a computed context pointer, which the verifier
+ * refuses.
+ */
+#define ctx_read(field)                                                                            \
+	({                                                                                         \
+		__u32 value = (field);                                                             \
+		barrier_var(value);                                                                \
+		value;                                                                             \
+	})
+
 static __always_inline void address_from_v4(__be32 address[4], __be32 v4)
 {
 	address[0] = 0;

@@ -119,4 +119,11 @@ struct {
 	__type(value, struct bgs_tag);
 } tags __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BGS_PROBES);
+	__type(key, __u32);
+	__type(value, struct bgs_probe);
+} probes __weak SEC(".maps");
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * register: a socket that starts to listen on a declared address is in the map
- * before its listen() returns.
+ * before its listen() returns. And it says who took a connection of our own,
+ * which is how the switch checks itself.
  */
 #include "listener.bpf.h"
 
@@ -42,11 +43,52 @@ static __always_inline void register_listener(struct bpf_sock_ops *ops, struct b
 		*stored = tag;
 }
 
+/* Both ends have the same address: the connection never leaves this host. */
+static __always_inline bool is_own(const struct bpf_sock_ops *ops)
+{
+	if (ops->family == AF_INET)
+		return ctx_read(ops->remote_ip4) == ctx_read(ops->local_ip4);
+	return ctx_read(ops->remote_ip6[0]) == ctx_read(ops->local_ip6[0]) &&
+	       ctx_read(ops->remote_ip6[1]) == ctx_read(ops->local_ip6[1]) &&
+	       ctx_read(ops->remote_ip6[2]) == ctx_read(ops->local_ip6[2]) &&
+	       ctx_read(ops->remote_ip6[3]) == ctx_read(ops->local_ip6[3]);
+}
+
+/* The instance that an accepted socket's listener stood for, plus one. */
+static __always_inline __u32 taken_by(struct bpf_sock *sk)
+{
+	const struct bgs_tag *tag = bpf_sk_storage_get(&tags, sk, NULL, 0);
+	const struct bgs_instance *instance;
+
+	if (!tag)
+		return BGS_PROBE_UNKNOWN;
+	instance = bpf_map_lookup_elem(&instances, &tag->instance);
+	return instance && instance->serial == tag->serial ? tag->instance + 1 : BGS_PROBE_UNKNOWN;
+}
+
+/* Every connection that is taken comes along here: the port decides first. */
+static __always_inline void trace(struct bpf_sock_ops *ops)
+{
+	__u32 port = bpf_ntohl(ops->remote_port), place = port % BGS_PROBES;
+	struct bgs_probe *probe = bpf_map_lookup_elem(&probes, &place);
+	struct bpf_sock *sk;
+
+	if (!probe || probe->port != port || !is_own(ops) || !is_our_netns(ops))
+		return;
+	sk = ops->sk;
+	if (sk)
+		probe->taken_by = taken_by(sk);
+}
+
 SEC("sockops")
 int register_listeners(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk;
 
+	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
+		trace(ops);
+		return 1;
+	}
 	if (ops->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !is_our_netns(ops))
 		return 1;
 	sk = ops->sk;

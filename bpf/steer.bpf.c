@@ -48,18 +48,6 @@ static __always_inline bool arrives_on_attached(__u32 ifindex)
 	return bpf_map_lookup_elem(&interfaces, &ifindex);
 }
 
-/*
- * Reads a context field. Without the barrier clang merges the loads of two
- * branches into one through a computed context pointer, which the verifier
- * refuses.
- */
-#define ctx_read(field)                                                                            \
-	({                                                                                         \
-		__u32 value = (field);                                                             \
-		barrier_var(value);                                                                \
-		value;                                                                             \
-	})
-
 static __always_inline void ctx_local(const struct bpf_sk_lookup *ctx, __be32 address[4])
 {
 	if (ctx->family == AF_INET) {

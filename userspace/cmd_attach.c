@@ -2,10 +2,10 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
-#include "datapath/interfaces.h"
+#include "datapath/attach.h"
+#include "datapath/services.h"
 #include "message.h"
 #include "status.h"
 
@@ -23,7 +23,7 @@ static struct endpoint any_address(unsigned short port)
 	};
 }
 
-static int add_default_service(struct command_context *context)
+static int add_default_service(struct datapath *datapath, struct failure *failure)
 {
 	const struct endpoint listen = any_address(default_service.listen);
 	struct service_spec spec = { .flags.failover = 1, .listen_count = BGS_FAMILIES };
@@ -34,7 +34,20 @@ static int add_default_service(struct command_context *context)
 	spec.colors[BGS_BLUE].instances[0] = any_address(default_service.blue);
 	spec.colors[BGS_GREEN].instances[0] = any_address(default_service.green);
 	spec.colors[BGS_BLUE].count = spec.colors[BGS_GREEN].count = 1;
-	return service_add(&context->datapath, &spec, &context->failure);
+	return service_add(datapath, &spec, failure);
+}
+
+/* Nothing steers yet; later, no service means that somebody removed them. */
+static int prepare(struct datapath *datapath, void *data, struct failure *failure)
+{
+	struct service *services;
+	int count = services_read(datapath, &services, failure);
+
+	(void)data;
+	if (count < 0)
+		return -1;
+	free(services);
+	return count ? 0 : add_default_service(datapath, failure);
 }
 
 static int find_interfaces(struct command_context *context, int argc, char **argv,
@@ -45,55 +58,6 @@ static int find_interfaces(struct command_context *context, int argc, char **arg
 			return -1;
 	}
 	return 0;
-}
-
-/*
- * Maps first, then steering, the interfaces last: a command that is killed
- * leaves what the next one completes, and one that fails has attached nothing.
- */
-static int attach_new(struct command_context *context, const struct interface *interfaces,
-		      int count)
-{
-	struct failure *failure = &context->failure;
-	struct datapath *datapath = &context->datapath;
-	struct service *services;
-	bool all = false;
-	int err;
-
-	if (datapath_create(datapath, failure) || services_repair(datapath, failure))
-		return -1;
-	err = services_read(datapath, &services, failure);
-	if (err < 0)
-		return -1;
-	free(services);
-	/* Nothing steers yet; later, no service means that somebody removed them. */
-	if (!err && datapath->fds[PIN_STEER] < 0 && add_default_service(context))
-		return -1;
-	for (int i = 0; i < count; i++)
-		all = all || !interfaces[i].index;
-	if (datapath_load(datapath, all, failure))
-		return -1;
-	for (int i = 0; i < count; i++) {
-		if (interfaces_add(datapath, &interfaces[i], failure))
-			return -1;
-	}
-	return 0;
-}
-
-static int attach(struct command_context *context, const struct interface *interfaces, int count)
-{
-	const struct place *place = &context->place;
-	struct failure unused;
-	bool was_there;
-
-	if (place_mount_bpffs(place, &context->failure))
-		return -1;
-	was_there = !access(place->pin_dir, F_OK);
-	if (!attach_new(context, interfaces, count))
-		return 0;
-	if (!was_there)
-		datapath_remove(place, &unused);
-	return -1;
 }
 
 static int report(struct command_context *context)
@@ -115,12 +79,15 @@ static int report(struct command_context *context)
 int cmd_attach(struct command_context *context, int argc, char **argv)
 {
 	struct interface interfaces[BGS_MAX_INTERFACES];
+	struct attachment attachment = { .interfaces = interfaces, .prepare = prepare };
 
 	if (command_option(context, argc, argv, NULL) != -1 ||
 	    command_operands(context, argc, argv, 1, BGS_MAX_INTERFACES) ||
 	    command_begin(context, COMMAND_CHANGES, "attach") ||
-	    find_interfaces(context, argc, argv, interfaces) ||
-	    attach(context, interfaces, argc - optind))
+	    find_interfaces(context, argc, argv, interfaces))
+		return -1;
+	attachment.count = argc - optind;
+	if (datapath_attach(&context->datapath, &attachment, &context->failure))
 		return -1;
 	return report(context);
 }

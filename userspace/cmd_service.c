@@ -205,9 +205,11 @@ static void print_service(const struct service *service)
 		const struct color_spec *spec = &service->spec.colors[color];
 
 		printf("  %s", color_name(color));
-		for (size_t i = 0; i < spec->count; i++)
-			printf(" %s", endpoint_format(text, &spec->instances[i].key,
-						      spec->instances[i].any_family));
+		for (size_t i = 0; i < spec->count; i++) {
+			if (color_has(spec, i))
+				printf(" %s", endpoint_format(text, &spec->instances[i].key,
+							      spec->instances[i].any_family));
+		}
 	}
 	puts("");
 }

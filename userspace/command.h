@@ -93,6 +93,7 @@ int command_split_operands(struct command_context *context, int argc, char **arg
 int cmd_attach(struct command_context *context, int argc, char **argv);
 int cmd_detach(struct command_context *context, int argc, char **argv);
 int cmd_service(struct command_context *context, int argc, char **argv);
+int cmd_apply(struct command_context *context, int argc, char **argv);
 int cmd_set(struct command_context *context, int argc, char **argv);
 int cmd_split(struct command_context *context, int argc, char **argv);
 int cmd_preview(struct command_context *context, int argc, char **argv);

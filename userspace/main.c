@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	  "add NAME --listen A... --blue A... --green A... [--failover on|off]\n"
 	  "         [--on-empty refuse|pass] [--affinity client|connection] | rm NAME | ls",
 	  "declare services", cmd_service, true },
+	{ "apply", "FILE [-n]", "make what runs as the configuration file says", cmd_apply, true },
 	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [-n]", "send new connections to this color",
 	  cmd_set, true },
 	{ "split", "[SERVICE] PERCENT", "share of new connections that standby gets", cmd_split,

@@ -25,7 +25,8 @@ static bool all_listening(const struct status *status)
 			for (size_t place = 0; place < service->spec.colors[color].count; place++) {
 				__u32 number = BGS_INSTANCE(service->slot, color, place);
 
-				if (!instance_is_listening(status->datapath, number))
+				if (color_has(&service->spec.colors[color], place) &&
+				    !instance_is_listening(status->datapath, number))
 					return false;
 			}
 		}
@@ -171,10 +172,13 @@ static json_t *color_json(const struct status *status, const struct service *ser
 	const struct color_spec *spec = &service->spec.colors[color];
 	json_t *instances = json_array();
 
-	for (size_t place = 0; place < spec->count; place++)
-		json_array_append_new(
-			instances, instance_json(status, BGS_INSTANCE(service->slot, color, place),
-						 &spec->instances[place]));
+	for (size_t place = 0; place < spec->count; place++) {
+		if (color_has(spec, place))
+			json_array_append_new(
+				instances,
+				instance_json(status, BGS_INSTANCE(service->slot, color, place),
+					      &spec->instances[place]));
+	}
 	/* Connections are not counted yet, and what is not counted is not claimed to be safe. */
 	return json_pack("{s:s, s:s, s:n, s:{s:n, s:n, s:n, s:n}, s:I, s:o}", "role",
 			 status_role(service, color), "health", "unknown", "safe_to_stop",

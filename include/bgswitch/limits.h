@@ -7,7 +7,7 @@
 #define BGSWITCH_LIMITS_H
 
 /* Version of everything in maps.h; kept in `settings` and compared before use. */
-#define BGS_LAYOUT 1
+#define BGS_LAYOUT 2
 
 #define BGS_MAX_SERVICES 1024
 #define BGS_MAX_INSTANCES 64 /* of one color: one bit each in a 64-bit mask */
@@ -17,6 +17,7 @@
 #define BGS_MAX_INTERFACES 256
 #define BGS_ATTACHED_BITS 4096 /* interface indexes that are found without a hash */
 #define BGS_MAX_PREVIEWS 262144 /* networks, of all services and both families */
+#define BGS_PROBES 64 /* connections of our own that can be traced at once */
 #define BGS_NAME_SIZE 32 /* of a service, with the final NUL */
 #define BGS_IFNAME_SIZE 16 /* IFNAMSIZ of <linux/if.h> */
 

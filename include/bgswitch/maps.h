@@ -49,7 +49,11 @@ struct bgs_flags {
 	__u8 has_preview; /* `preview` holds networks of this service */
 };
 
-/* `services`: slot (0..BGS_MAX_SERVICES-1) -> service. Written by userspace. */
+/*
+ * `services`: slot (0..BGS_MAX_SERVICES-1) -> service. Written by userspace:
+ * once as a whole, then word by word and in place (see struct bgs_flip), so
+ * that two who change different words never lose each other's change.
+ */
 struct bgs_service {
 	struct bgs_route route;
 	__u64 enabled[BGS_COLORS]; /* bit i: instance i may take new connections */
@@ -163,15 +167,32 @@ static inline __attribute__((always_inline)) __u32 bgs_prefixes_of(__u32 slot,
  */
 struct bgs_interface {
 	char name[BGS_IFNAME_SIZE];
+	__u32 gone; /* there was none of this index when we looked last */
+};
+
+/* A change of several maps that is under way, or was cut short. */
+enum bgs_changing {
+	BGS_UNCHANGING,
+	BGS_DECLARING, /* a service comes or goes: its entry in `services` decides */
+	BGS_PREPARING, /* instances come to a service that stays: undone */
+	BGS_COMMITTED, /* they are there, and others go: finished */
+};
+
+/* Which instances, by place. */
+struct bgs_update {
+	__u64 coming[BGS_COLORS], going[BGS_COLORS];
+	__u32 slot;
+	__u32 reserved;
 };
 
 /* `settings`: one entry. */
 struct bgs_settings {
 	__u32 layout; /* BGS_LAYOUT of the tool that made the maps */
-	__u32 changing; /* a change of several maps is under way, or was cut short */
+	__u32 changing; /* enum bgs_changing */
 	__u64 netns_cookie; /* of the network namespace that is steered; SO_NETNS_COOKIE */
 	__u64 next_serial; /* for struct bgs_instance */
 	__u64 attached[BGS_ATTACHED_BITS / 64]; /* by ifindex; bit 0: all interfaces */
+	struct bgs_update update; /* while `changing` is BGS_PREPARING or BGS_COMMITTED */
 };
 
 /*
@@ -183,6 +204,19 @@ struct bgs_tag {
 	__u32 sibling; /* place in `siblings`, or BGS_NO_SIBLING */
 	__u64 serial;
 };
+
+/*
+ * `probes`: connections from this host to itself that userspace asks about, by
+ * client port modulo BGS_PROBES. `register` notes who took one when the last
+ * ACK of its handshake is in.
+ */
+struct bgs_probe {
+	__u16 port; /* the client's, host byte order; 0: none */
+	__u16 reserved;
+	__u32 taken_by; /* instance plus one; 0: not taken yet */
+};
+
+#define BGS_PROBE_UNKNOWN (~0U) /* taken by a listener of no instance */
 
 /*
  * One line of the `adopt` iterator, read as bytes: a listener that matters to
@@ -207,11 +241,23 @@ struct bgs_report {
 
 #define BGS_ANY_SERVICE BGS_MAX_SERVICES
 
-/* Argument of the `flip` program. */
+/* Argument of the `flip` program: which word of a service changes, and what it becomes. */
+enum bgs_word {
+	BGS_WORD_ROUTE,
+	BGS_WORD_ENABLED, /* of `color` */
+	BGS_WORD_FLAGS,
+	BGS_WORD_RETIRED, /* places of `color` that leave `rotation`; others stay */
+};
+
 struct bgs_flip {
 	__u32 slot;
-	__u32 reserved;
-	struct bgs_route route;
+	__u16 word; /* enum bgs_word */
+	__u16 color; /* enum bgs_color */
+	union {
+		struct bgs_route route;
+		struct bgs_flags flags;
+		__u64 places; /* bit i: instance i */
+	};
 };
 
 #define BGS_INSTANCE(slot, color, place)                                                           \
@@ -233,8 +279,11 @@ _Static_assert(sizeof(struct bgs_rotation) == 32, "layout");
 _Static_assert(sizeof(struct bgs_counters) == 56, "layout");
 _Static_assert(sizeof(struct bgs_preview_key) == 24, "key without padding");
 _Static_assert(sizeof(struct bgs_prefixes) == 24, "layout");
-_Static_assert(sizeof(struct bgs_settings) == 536, "layout");
+_Static_assert(sizeof(struct bgs_interface) == 20, "layout");
+_Static_assert(sizeof(struct bgs_settings) == 576, "layout");
 _Static_assert(sizeof(struct bgs_tag) == 16, "layout");
+_Static_assert(sizeof(struct bgs_probe) == 8, "layout");
 _Static_assert(sizeof(struct bgs_report) == 56, "layout");
+_Static_assert(sizeof(struct bgs_flip) == 16, "argument");
 
 #endif

@@ -150,3 +150,109 @@ void interfaces_remove(const struct datapath *datapath, const char *name)
 	if (find_named(datapath, name, &index))
 		remove_entry(datapath, index);
 }
+
+struct stored {
+	__u32 index;
+	struct bgs_interface value;
+};
+
+struct stored_list {
+	struct stored items[BGS_MAX_INTERFACES];
+	size_t count;
+};
+
+static int collect_stored(const void *key, const void *value, void *data)
+{
+	struct stored_list *list = data;
+	struct stored *stored;
+
+	if (list->count == BGS_MAX_INTERFACES)
+		return 0;
+	stored = &list->items[list->count++];
+	memcpy(&stored->index, key, sizeof(stored->index));
+	memcpy(&stored->value, value, sizeof(stored->value));
+	return 0;
+}
+
+/* What became of an interface that was attached by name. */
+enum fate { STAYED, RENAMED, RETURNED, WENT };
+
+static enum fate find_fate(const struct stored *stored, struct interface *now)
+{
+	char name[IF_NAMESIZE] = "";
+	unsigned int index = if_nametoindex(stored->value.name);
+	bool exists = if_indextoname(stored->index, name);
+
+	*now = (struct interface){ .index = index ? index : stored->index };
+	memcpy(now->name, stored->value.name, sizeof(now->name));
+	if (index)
+		return index == stored->index && !stored->value.gone ? STAYED : RETURNED;
+	if (!exists)
+		return WENT;
+	memcpy(now->name, name, sizeof(now->name));
+	return RENAMED;
+}
+
+/* Steers no other that gets its index, and remembers that it was said to be gone. */
+static int set_gone(const struct datapath *datapath, const struct stored *stored)
+{
+	struct bgs_interface value = stored->value;
+	int err = mark(datapath, stored->index, false);
+
+	value.gone = 1;
+	return err ? err : map_put(datapath->fds[PIN_INTERFACES], &stored->index, &value);
+}
+
+static int set_present(const struct datapath *datapath, const struct interface *now)
+{
+	struct bgs_interface value = {};
+	int err;
+
+	memcpy(value.name, now->name, sizeof(value.name));
+	err = map_put(datapath->fds[PIN_INTERFACES], &now->index, &value);
+	return err ? err : mark(datapath, now->index, true);
+}
+
+/* When all are where they are now: an old index may be another's that changed places with it. */
+static void remove_left(const struct datapath *datapath, const struct stored_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct stored *stored = &list->items[i];
+		unsigned int index = if_nametoindex(stored->value.name);
+		struct bgs_interface value;
+
+		if (stored->index && index && index != stored->index &&
+		    !map_get(datapath->fds[PIN_INTERFACES], &stored->index, &value) &&
+		    !strcmp(value.name, stored->value.name))
+			remove_entry(datapath, stored->index);
+	}
+}
+
+int interfaces_refresh(const struct datapath *datapath,
+		       void (*report)(const struct interface *interface, bool present, void *data),
+		       void *data, struct failure *failure)
+{
+	struct stored_list list = {};
+	int returned = 0;
+	int err = map_each(datapath->fds[PIN_INTERFACES], sizeof(__u32),
+			   sizeof(struct bgs_interface), collect_stored, &list);
+
+	for (size_t i = 0; i < list.count && !err; i++) {
+		const struct stored *stored = &list.items[i];
+		struct interface now;
+		enum fate fate = stored->index ? find_fate(stored, &now) : STAYED;
+
+		if (fate == STAYED || (fate == WENT && stored->value.gone))
+			continue;
+		err = fate == WENT ? set_gone(datapath, stored) : set_present(datapath, &now);
+		if (err || fate == RENAMED)
+			continue;
+		returned += fate == RETURNED;
+		report(&now, fate == RETURNED, data);
+	}
+	if (!err)
+		remove_left(datapath, &list);
+	return err ? failure_errno(failure, -err, "run 'bgswitch attach' for it",
+				   "cannot follow the interfaces")
+		   : returned;
+}

@@ -33,9 +33,10 @@ void interfaces_remove(const struct datapath *datapath, const char *name);
 void interfaces_list(const struct datapath *datapath, struct interface_list *list);
 
 /*
- * Steers again what came back under another index: for each one attached by
- * name whose name has another index now. Calls `report` for each that came back
- * (`present`) or is gone. Returns how many came back, or -1.
+ * Follows what became of those attached by name, under the lock: one whose name
+ * has another index now is steered there, one that was renamed keeps being
+ * steered. Calls `report` for each that came back (`present`), and once for each
+ * that is gone. Returns how many came back, or -1.
  */
 int interfaces_refresh(const struct datapath *datapath,
 		       void (*report)(const struct interface *interface, bool present, void *data),

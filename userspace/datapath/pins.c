@@ -28,6 +28,8 @@ static const char *const names[PIN_COUNT] = {
 	[PIN_PREVIEW] = "preview",
 	[PIN_PREFIXES] = "prefixes",
 	[PIN_TAGS] = "tags",
+	[PIN_PROBES] = "probes",
+	/* what runs or is attached */
 	[PIN_FLIP] = "flip",
 	[PIN_ADOPT] = "adopt",
 	[PIN_REGISTER] = "register_link",

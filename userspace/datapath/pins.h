@@ -29,6 +29,7 @@ enum pin {
 	PIN_PREVIEW,
 	PIN_PREFIXES,
 	PIN_TAGS,
+	PIN_PROBES,
 	PIN_MAPS,
 	/* a program that is run, not attached */
 	PIN_FLIP = PIN_MAPS,

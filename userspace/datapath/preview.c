@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "datapath/map.h"
+#include "datapath/services.h"
 
 #define MAPPED (0xffffULL << 32) /* before an IPv4 address, in the lower half */
 
@@ -126,7 +127,7 @@ static int set_has_preview(const struct datapath *datapath, __u32 slot, bool has
 	if (err || value.flags.has_preview == has)
 		return err;
 	value.flags.has_preview = has;
-	return map_put(datapath->fds[PIN_SERVICES], &slot, &value);
+	return service_set_flags(datapath, slot, value.flags);
 }
 
 /* The length first: noted in vain it costs a little; a network without it is never found. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reading services, and the changes that touch one entry. See declare.c for the others. */
+/* Reading services. See words.c and declare.c for their changes. */
 #include "datapath/services.h"
 
 #include <ctype.h>
@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "datapath/map.h"
@@ -29,6 +28,11 @@ int color_parse(const char *text)
 			return color;
 	}
 	return -1;
+}
+
+bool color_has(const struct color_spec *color, size_t place)
+{
+	return place < color->count && color->instances[place].key.port;
 }
 
 int service_name_check(const char *name, struct failure *failure)
@@ -121,6 +125,7 @@ static int read_service(const void *key, const void *value, void *data)
 	memset(service, 0, sizeof(*service));
 	memcpy(&service->slot, key, sizeof(service->slot));
 	service->route = stored->route;
+	memcpy(service->enabled, stored->enabled, sizeof(service->enabled));
 	service->spec.flags = stored->flags;
 	memcpy(service->spec.name, stored->name, sizeof(service->spec.name));
 	return 0;
@@ -195,39 +200,6 @@ int services_read(const struct datapath *datapath, struct service **services,
 		      sizeof(struct bgs_endpoint), endpoint_compare);
 	*services = reading.services;
 	return reading.count;
-}
-
-/* Linux before 5.14 has no program type for it: the element is replaced as a whole. */
-static int flip_by_update(const struct datapath *datapath, const struct bgs_flip *request)
-{
-	struct bgs_service value;
-	int err = map_get(datapath->fds[PIN_SERVICES], &request->slot, &value);
-
-	if (err)
-		return err;
-	value.route = request->route;
-	return map_put(datapath->fds[PIN_SERVICES], &request->slot, &value);
-}
-
-static int flip_by_program(const struct datapath *datapath, struct bgs_flip *request)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = request, .ctx_size_in = sizeof(*request));
-
-	if (bpf_prog_test_run_opts(datapath->fds[PIN_FLIP], &run))
-		return -errno;
-	return (int)run.retval;
-}
-
-int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route route,
-		 struct failure *failure)
-{
-	struct bgs_flip request = { .slot = slot, .route = route };
-	int err = datapath->fds[PIN_FLIP] >= 0 ? flip_by_program(datapath, &request)
-					       : flip_by_update(datapath, &request);
-
-	return err ? failure_errno(failure, -err, "run 'bgswitch status' to see what it serves",
-				   "cannot flip the service")
-		   : 0;
 }
 
 bool instance_is_listening(const struct datapath *datapath, __u32 number)

@@ -58,9 +58,19 @@ int service_add(const struct datapath *datapath, const struct service_spec *spec
 int service_update(const struct datapath *datapath, __u32 slot, const struct service_spec *spec,
 		   struct failure *failure);
 
-/* Which instances of a color take new connections: one aligned store; 0 or -errno. */
+/*
+ * Which instances of a color take new connections: one aligned store; 0 or
+ * -errno. Needs no lock: it loses no flip and none loses it. The service must
+ * still be the one that was read from this slot.
+ */
 int service_enable(const struct datapath *datapath, __u32 slot, enum bgs_color color,
 		   __u64 enabled);
+
+/* Stores all flags, under the lock; 0 or -errno. */
+int service_set_flags(const struct datapath *datapath, __u32 slot, struct bgs_flags flags);
+
+/* Takes places whose instances are gone out of rotation; 0 or -errno. */
+int service_retire(const struct datapath *datapath, __u32 slot, enum bgs_color color, __u64 places);
 
 /* Ends steering of this service and removes all that belongs to it. */
 int service_remove(const struct datapath *datapath, __u32 slot, struct failure *failure);
