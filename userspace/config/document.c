@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From text to a tree: libyaml's parser, and what the rest need not expect any more. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "config/reader.h"
+
+#define NEXT "correct it; nothing was changed"
+
+/* Where a byte is, as an editor shows it: columns count characters. */
+static void locate(const char *text, size_t offset, size_t *line, size_t *column)
+{
+	*line = *column = 1;
+	for (size_t i = 0; i < offset; i++) {
+		if (text[i] == '\n') {
+			++*line;
+			*column = 1;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
+			++*column;
+		}
+	}
+}
+
+static int fail_at_byte(struct reader *reader, const char *text, size_t offset, const char *problem)
+{
+	size_t line, column;
+
+	locate(text, offset, &line, &column);
+	return failure_set(reader->failure, EXIT_USAGE, NEXT, "%s:%zu:%zu: %s", reader->name, line,
+			   column, problem);
+}
+
+static int syntax_error(struct reader *reader, const yaml_parser_t *parser, const char *text,
+			size_t length)
+{
+	size_t offset = parser->problem_offset < length ? parser->problem_offset : length;
+	char context[128] = "";
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		return reader_no_memory(reader);
+	if (parser->error == YAML_READER_ERROR)
+		return fail_at_byte(reader, text, offset, parser->problem);
+	if (parser->context)
+		snprintf(context, sizeof(context), " (%s, line %zu)", parser->context,
+			 parser->context_mark.line + 1);
+	return failure_set(reader->failure, EXIT_USAGE, NEXT, "%s:%zu:%zu: %s%s", reader->name,
+			   parser->problem_mark.line + 1, parser->problem_mark.column + 1,
+			   parser->problem ? parser->problem : "not YAML", context);
+}
+
+/* One document; a second one is refused rather than ignored. */
+static int load(struct reader *reader, const char *text, size_t length)
+{
+	const yaml_node_t *root;
+	yaml_document_t second;
+	yaml_parser_t parser;
+	int err = -1;
+
+	if (!yaml_parser_initialize(&parser))
+		return reader_no_memory(reader);
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+	if (!yaml_parser_load(&parser, &reader->document)) {
+		syntax_error(reader, &parser, text, length);
+		goto out;
+	}
+	if (!reader_root(reader)) { /* the stream has ended */
+		err = 0;
+		goto out;
+	}
+	if (!yaml_parser_load(&parser, &second)) {
+		syntax_error(reader, &parser, text, length);
+		yaml_document_delete(&reader->document);
+		goto out;
+	}
+	root = yaml_document_get_root_node(&second);
+	err = root ? reader_fail(reader, root, "a second document; only one is read") : 0;
+	yaml_document_delete(&second);
+	if (err)
+		yaml_document_delete(&reader->document);
+out:
+	yaml_parser_delete(&parser);
+	return err;
+}
+
+/*
+ * What neither a terminal nor a JSON text that is read as YAML would keep:
+ * control characters, line breaks beyond '\n', noncharacters. The text is UTF-8.
+ */
+static bool is_unusual(unsigned int code)
+{
+	return (code < ' ' && code != '\t' && code != '\n') || (code >= 0x7f && code < 0xa0) ||
+	       code == 0x2028 || code == 0x2029 || code == 0xfeff || (code & 0xfffe) == 0xfffe;
+}
+
+static unsigned int next_character(const unsigned char **text)
+{
+	unsigned int first = *(*text)++;
+	unsigned int code = first < 0x80   ? first
+			    : first < 0xe0 ? first & 0x1f
+			    : first < 0xf0 ? first & 0x0f
+					   : first & 0x07;
+
+	while ((**text & 0xc0) == 0x80)
+		code = code << 6 | (*(*text)++ & 0x3f);
+	return code;
+}
+
+static int check_scalar(struct reader *reader, const yaml_node_t *node)
+{
+	const unsigned char *text = node->data.scalar.value;
+	const unsigned char *end = text + node->data.scalar.length;
+
+	if (node->data.scalar.length > READER_MAX_TEXT)
+		return reader_fail(reader, node, "longer than %d bytes", READER_MAX_TEXT);
+	while (text < end) {
+		unsigned int code = next_character(&text);
+
+		if (is_unusual(code))
+			return reader_fail(reader, node,
+					   "holds the character U+%04X, which is not allowed",
+					   code);
+	}
+	return 0;
+}
+
+static const char *key_text(const yaml_node_t *key)
+{
+	return (const char *)key->data.scalar.value;
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+	const yaml_node_t *a = *(const yaml_node_t *const *)left;
+	const yaml_node_t *b = *(const yaml_node_t *const *)right;
+	int order = strcmp(key_text(a), key_text(b));
+
+	if (order)
+		return order;
+	return a->start_mark.index < b->start_mark.index ? -1 : 1;
+}
+
+static int check_mapping(struct reader *reader, const yaml_node_t *node)
+{
+	const yaml_node_t *keys[READER_MAX_ENTRIES];
+	const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	size_t count = node->data.mapping.pairs.top - pair;
+
+	if (count > READER_MAX_ENTRIES)
+		return reader_fail(reader, node, "%zu keys; allowed: at most %d", count,
+				   READER_MAX_ENTRIES);
+	for (size_t i = 0; i < count; i++) {
+		keys[i] = reader_node(reader, pair[i].key);
+		if (keys[i]->type != YAML_SCALAR_NODE)
+			return reader_fail(reader, keys[i], "a key has to be a text");
+		if (!strcmp(key_text(keys[i]), "<<"))
+			return reader_fail(reader, keys[i],
+					   "merge keys ('<<') are not read; use 'defaults:' for "
+					   "what services share");
+	}
+	qsort(keys, count, sizeof(keys[0]), compare_keys);
+	for (size_t i = 1; i < count; i++) {
+		if (!strcmp(key_text(keys[i - 1]), key_text(keys[i])))
+			return reader_fail(reader, keys[i],
+					   "key '%.64s' is given twice; first in line %zu",
+					   key_text(keys[i]), keys[i - 1]->start_mark.line + 1);
+	}
+	return 0;
+}
+
+static int check_node(struct reader *reader, const yaml_node_t *node)
+{
+	static const char *const tags[] = {
+		[YAML_SCALAR_NODE] = YAML_DEFAULT_SCALAR_TAG,
+		[YAML_SEQUENCE_NODE] = YAML_DEFAULT_SEQUENCE_TAG,
+		[YAML_MAPPING_NODE] = YAML_DEFAULT_MAPPING_TAG,
+	};
+
+	if (node->tag && strcmp((const char *)node->tag, tags[node->type]))
+		return reader_fail(reader, node, "tags ('!...') are not read; leave it out");
+	if (node->type == YAML_SCALAR_NODE)
+		return check_scalar(reader, node);
+	return node->type == YAML_MAPPING_NODE ? check_mapping(reader, node) : 0;
+}
+
+/* A walk over the tree as readers take it: through aliases. */
+struct walk {
+	const yaml_node_t *ancestors[READER_MAX_DEPTH];
+	size_t depth, count;
+};
+
+static int walk_node(struct reader *reader, struct walk *walk, int item);
+
+static int walk_children(struct reader *reader, struct walk *walk, const yaml_node_t *node)
+{
+	const yaml_node_item_t *items = node->data.sequence.items.start;
+	const yaml_node_pair_t *pairs = node->data.mapping.pairs.start;
+	int err = 0;
+
+	if (node->type == YAML_SEQUENCE_NODE) {
+		for (; items < node->data.sequence.items.top && !err; items++)
+			err = walk_node(reader, walk, *items);
+	} else if (node->type == YAML_MAPPING_NODE) {
+		for (; pairs < node->data.mapping.pairs.top && !err; pairs++)
+			err = walk_node(reader, walk, pairs->value);
+	}
+	return err;
+}
+
+static int walk_node(struct reader *reader, struct walk *walk, int item)
+{
+	const yaml_node_t *node = reader_node(reader, item);
+	int err;
+
+	for (size_t i = 0; i < walk->depth; i++) {
+		if (walk->ancestors[i] == node)
+			return reader_fail(reader, node, "an alias leads back to where it is");
+	}
+	if (walk->depth == READER_MAX_DEPTH)
+		return reader_fail(reader, node, "nested deeper than %d levels", READER_MAX_DEPTH);
+	if (++walk->count > READER_MAX_NODES)
+		return reader_fail(reader, node, "more than %d values, aliases counted each time",
+				   READER_MAX_NODES);
+	walk->ancestors[walk->depth++] = node;
+	err = walk_children(reader, walk, node);
+	walk->depth--;
+	return err;
+}
+
+static int check(struct reader *reader)
+{
+	const yaml_node_t *node = reader->document.nodes.start;
+	struct walk walk = {};
+
+	for (; node < reader->document.nodes.top; node++) {
+		if (check_node(reader, node))
+			return -1;
+	}
+	return reader_root(reader) ? walk_node(reader, &walk, 1) : 0; /* items count from 1 */
+}
+
+int reader_open(struct reader *reader, const char *text, size_t length, const char *name,
+		struct failure *failure)
+{
+	const char *zero = memchr(text, '\0', length);
+
+	*reader = (struct reader){ .name = name, .failure = failure };
+	if (length > CONFIG_MAX_SIZE)
+		return failure_set(failure, EXIT_USAGE, "make it smaller; nothing was changed",
+				   "%s: larger than %d MiB", name, CONFIG_MAX_SIZE >> 20);
+	if (zero)
+		return fail_at_byte(reader, text, zero - text, "a NUL byte; this is no text");
+	if (load(reader, text, length))
+		return -1;
+	if (!check(reader))
+		return 0;
+	reader_close(reader);
+	return -1;
+}
+
+void reader_close(struct reader *reader)
+{
+	yaml_document_delete(&reader->document);
+}
