@@ -222,6 +222,7 @@ static const struct {
 	{ "defaults: &d {soak: 1s}\nservices:\n  web:\n    <<: *d\n",
 	  "4:5: merge keys ('<<') are not read; use 'defaults:' for what services share" },
 	{ "attach: !!int 5\n", "1:9: tags ('!...') are not read; leave it out" },
+	{ "%TAG !a! b\n--- {}\n", "1:1: tags are not read; leave it out" },
 	{ "? [a]\n: b\n", "1:3: a key has to be a text" },
 	{ "attach: \"eth\\0\"\n", "1:9: holds the character U+0000, which is not allowed" },
 	{ "attach: \"eth\\e[2J\"\n", "1:9: holds the character U+001B, which is not allowed" },

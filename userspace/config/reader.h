@@ -15,6 +15,8 @@
 
 #define READER_PATH 256
 #define READER_MAX_DEPTH 16
+#define READER_TOO_DEEP "nested deeper than 16 levels"
+#define READER_MAX_ANCHORS 1024
 #define READER_MAX_ENTRIES 1024 /* of a mapping: as many as there can be services */
 #define READER_MAX_NODES 1000000 /* with aliases expanded */
 #define READER_MAX_TEXT 4096 /* bytes of a scalar */
