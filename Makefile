@@ -116,8 +116,8 @@ $(FUZZ_LIBRARY): $(FUZZ_OBJECTS)
 
 $(FUZZ)/%: tests/fuzz/%.c $(FUZZ_LIBRARY)
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $^ \
-		$(LDFLAGS) $(PACKAGE_LIBS) -o $@
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $< \
+		$(FUZZ_LIBRARY) $(LDFLAGS) $(PACKAGE_LIBS) -o $@
 
 -include $(BPF_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(TEST_LIB:.o=.d) \
 	$(addsuffix .d,$(UNIT_TESTS) $(PROG_TESTS) $(BENCHES) $(FUZZERS)) $(FUZZ_OBJECTS:.o=.d)

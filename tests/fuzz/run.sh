@@ -16,9 +16,10 @@ for fuzzer; do
 		-artifact_prefix="$found/$name-")
 	[ ! -e "$here/$name.dict" ] || options+=(-dict="$here/$name.dict")
 	mkdir -p "$found/corpus/$name"
+	corpus=("$found/corpus/$name")
+	[ ! -d "$here/corpus/$name" ] || corpus+=("$here/corpus/$name")
 	echo "fuzz: $name, $seconds s"
-	if ! "$fuzzer" "${options[@]}" "$found/corpus/$name" "$here/corpus/$name" \
-		>"$found/$name.log" 2>&1; then
+	if ! "$fuzzer" "${options[@]}" "${corpus[@]}" >"$found/$name.log" 2>&1; then
 		tail -n 60 "$found/$name.log" >&2
 		echo "fuzz: $name failed; the input is in $found/$name-*" >&2
 		exit 1

@@ -7,53 +7,37 @@
 #include "config/reader.h"
 #include "config/tree.h"
 
-#define NEXT "correct it; nothing was changed"
-
-/* Where a byte is, as an editor shows it: columns count characters. */
-static void locate(const char *text, size_t offset, size_t *line, size_t *column)
+/* Where a byte is, as libyaml counts: from 0, columns by characters. */
+static yaml_mark_t locate(const char *text, size_t offset)
 {
-	*line = *column = 1;
+	yaml_mark_t mark = { .index = offset };
+
 	for (size_t i = 0; i < offset; i++) {
 		if (text[i] == '\n') {
-			++*line;
-			*column = 1;
+			mark.line++;
+			mark.column = 0;
 		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
-			++*column;
+			mark.column++;
 		}
 	}
-}
-
-static int fail_at_byte(struct reader *reader, const char *text, size_t offset, const char *problem)
-{
-	size_t line, column;
-
-	locate(text, offset, &line, &column);
-	return failure_set(reader->failure, EXIT_USAGE, NEXT, "%s:%zu:%zu: %s", reader->name, line,
-			   column, problem);
-}
-
-static int fail_at(struct reader *reader, const yaml_mark_t *mark, const char *problem)
-{
-	return failure_set(reader->failure, EXIT_USAGE, NEXT, "%s:%zu:%zu: %s", reader->name,
-			   mark->line + 1, mark->column + 1, problem);
+	return mark;
 }
 
 static int syntax_error(struct reader *reader, const yaml_parser_t *parser, const char *text,
 			size_t length)
 {
 	size_t offset = parser->problem_offset < length ? parser->problem_offset : length;
+	yaml_mark_t mark = parser->problem_mark;
 	char context[128] = "";
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		return reader_no_memory(reader);
 	if (parser->error == YAML_READER_ERROR)
-		return fail_at_byte(reader, text, offset, parser->problem);
-	if (parser->context)
+		mark = locate(text, offset);
+	else if (parser->context)
 		snprintf(context, sizeof(context), " (%s, line %zu)", parser->context,
 			 parser->context_mark.line + 1);
-	return failure_set(reader->failure, EXIT_USAGE, NEXT, "%s:%zu:%zu: %s%s", reader->name,
-			   parser->problem_mark.line + 1, parser->problem_mark.column + 1,
-			   parser->problem ? parser->problem : "not YAML", context);
+	return reader_fail_at(reader, &mark, "%s%s", parser->problem, context);
 }
 
 static int begin(struct reader *reader, yaml_parser_t *parser, const char *text, size_t length)
@@ -79,7 +63,7 @@ static int survey_token(struct reader *reader, struct survey *survey, const yaml
 	case YAML_BLOCK_SEQUENCE_START_TOKEN:
 	case YAML_BLOCK_MAPPING_START_TOKEN:
 		if (survey->depth++ == READER_MAX_DEPTH)
-			return fail_at(reader, &token->start_mark, READER_TOO_DEEP);
+			return reader_fail_at(reader, &token->start_mark, READER_TOO_DEEP);
 		return 0;
 	case YAML_FLOW_SEQUENCE_END_TOKEN:
 	case YAML_FLOW_MAPPING_END_TOKEN:
@@ -88,10 +72,11 @@ static int survey_token(struct reader *reader, struct survey *survey, const yaml
 		return 0;
 	case YAML_ANCHOR_TOKEN:
 		if (survey->anchors++ == READER_MAX_ANCHORS)
-			return fail_at(reader, &token->start_mark, "more than 1024 anchors");
+			return reader_fail_at(reader, &token->start_mark, "more than 1024 anchors");
 		return 0;
 	case YAML_TAG_DIRECTIVE_TOKEN:
-		return fail_at(reader, &token->start_mark, "tags are not read; leave it out");
+		return reader_fail_at(reader, &token->start_mark,
+				      "tags are not read; leave it out");
 	default:
 		survey->ended = token->type == YAML_STREAM_END_TOKEN;
 		return 0;
@@ -161,13 +146,16 @@ int reader_open(struct reader *reader, const char *text, size_t length, const ch
 		struct failure *failure)
 {
 	const char *zero = memchr(text, '\0', length);
+	yaml_mark_t mark;
 
 	*reader = (struct reader){ .name = name, .failure = failure };
 	if (length > CONFIG_MAX_SIZE)
 		return failure_set(failure, EXIT_USAGE, "make it smaller; nothing was changed",
 				   "%s: larger than %d MiB", name, CONFIG_MAX_SIZE >> 20);
-	if (zero)
-		return fail_at_byte(reader, text, zero - text, "a NUL byte; this is no text");
+	if (zero) {
+		mark = locate(text, zero - text);
+		return reader_fail_at(reader, &mark, "a NUL byte; this is no text");
+	}
 	if (survey(reader, text, length) || load(reader, text, length))
 		return -1;
 	if (!tree_check(reader))

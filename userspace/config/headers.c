@@ -11,6 +11,7 @@
 static const char *const confidential[] = { "Authorization", "Proxy-Authorization", "Cookie",
 					    "X-Api-Key", "X-Auth-Token" };
 
+#define MAX_NAME 256 /* keys of more than 1024 bytes cannot be read back from JSON */
 #define CONFIDENTIAL (sizeof(confidential) / sizeof(confidential[0]))
 
 static bool is_confidential(const char *name)
@@ -120,6 +121,8 @@ static int check_name(struct reader *reader, const yaml_node_t *node,
 
 	if (!name)
 		return -1;
+	if (strlen(name) > MAX_NAME)
+		return reader_reject(reader, node, "is longer than %d bytes", MAX_NAME);
 	if (!is_token(name))
 		return reader_reject(reader, node, "cannot name a header");
 	if (!strcasecmp(name, "Host"))

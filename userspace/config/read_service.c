@@ -41,7 +41,7 @@ static int parse_endpoint(struct reader *reader, const yaml_node_t *node, struct
 		return -1;
 	if (strlen(text) >= 2 * ENDPOINT_TEXT)
 		return reader_reject(reader, node, "is not an address");
-	reader_place(place, reader, node);
+	reader_place(place, reader, &node->start_mark);
 	strcat(place, ":");
 	return endpoint_parse(endpoint, text, place, reader->failure);
 }

@@ -39,26 +39,26 @@ void reader_leave(struct reader *reader, size_t length)
 }
 
 const char *reader_place(char place[READER_PLACE], const struct reader *reader,
-			 const yaml_node_t *node)
+			 const yaml_mark_t *mark)
 {
 	size_t length = strlen(reader->name);
 	bool cut = length > NAME_SHOWN;
 
 	snprintf(place, READER_PLACE, "%s%s:%zu:%zu%s%s", cut ? "..." : "",
-		 reader->name + (cut ? length - NAME_SHOWN : 0), node->start_mark.line + 1,
-		 node->start_mark.column + 1, *reader->path ? ": " : "", reader->path);
+		 reader->name + (cut ? length - NAME_SHOWN : 0), mark->line + 1, mark->column + 1,
+		 *reader->path ? ": " : "", reader->path);
 	return place;
 }
 
 __attribute__((format(printf, 4, 0))) static int fail(struct reader *reader,
-						      const yaml_node_t *node, const char *value,
+						      const yaml_mark_t *mark, const char *value,
 						      const char *format, va_list args)
 {
 	char place[READER_PLACE], words[sizeof(reader->failure->what)];
 
 	vsnprintf(words, sizeof(words), format, args);
 	failure_set(reader->failure, EXIT_USAGE, NEXT, "%s: %s%s",
-		    reader_place(place, reader, node), value, words);
+		    reader_place(place, reader, mark), value, words);
 	text_defuse(reader->failure->what);
 	return -1;
 }
@@ -68,13 +68,23 @@ int reader_fail(struct reader *reader, const yaml_node_t *node, const char *form
 	va_list args;
 
 	va_start(args, format);
-	fail(reader, node, "", format, args);
+	fail(reader, &node->start_mark, "", format, args);
+	va_end(args);
+	return -1;
+}
+
+int reader_fail_at(struct reader *reader, const yaml_mark_t *mark, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fail(reader, mark, "", format, args);
 	va_end(args);
 	return -1;
 }
 
 /* The beginning of a value in quotes; never half a character. */
-static const char *excerpt(char text[VALUE_SHOWN + 8], const char *value)
+static void excerpt(char text[VALUE_SHOWN + 8], const char *value)
 {
 	size_t length = strlen(value);
 	bool cut = length > VALUE_SHOWN;
@@ -85,7 +95,6 @@ static const char *excerpt(char text[VALUE_SHOWN + 8], const char *value)
 			length--;
 	}
 	snprintf(text, VALUE_SHOWN + 8, "'%.*s%s' ", (int)length, value, cut ? "..." : "");
-	return text;
 }
 
 int reader_reject(struct reader *reader, const yaml_node_t *scalar, const char *format, ...)
@@ -94,7 +103,8 @@ int reader_reject(struct reader *reader, const yaml_node_t *scalar, const char *
 	va_list args;
 
 	va_start(args, format);
-	fail(reader, scalar, excerpt(value, (const char *)scalar->data.scalar.value), format, args);
+	excerpt(value, (const char *)scalar->data.scalar.value);
+	fail(reader, &scalar->start_mark, value, format, args);
 	va_end(args);
 	return -1;
 }
@@ -149,8 +159,8 @@ int reader_milliseconds(struct reader *reader, const yaml_node_t *node, unsigned
 	char place[READER_PLACE], shortest[DURATION_TEXT], longest[DURATION_TEXT];
 	const char *text = reader_word(reader, node);
 
-	if (!text ||
-	    duration_parse(value, text, reader_place(place, reader, node), reader->failure))
+	if (!text || duration_parse(value, text, reader_place(place, reader, &node->start_mark),
+				    reader->failure))
 		return -1;
 	if (*value >= least && *value <= most)
 		return 0;

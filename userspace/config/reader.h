@@ -53,6 +53,8 @@ void reader_leave(struct reader *reader, size_t length);
 /* Fail with "FILE:LINE:COLUMN: PATH: ..."; reader_reject() shows the scalar's value after it. */
 int reader_fail(struct reader *reader, const yaml_node_t *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+int reader_fail_at(struct reader *reader, const yaml_mark_t *mark, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 int reader_reject(struct reader *reader, const yaml_node_t *scalar, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int reader_no_memory(struct reader *reader);
@@ -60,7 +62,7 @@ int reader_no_memory(struct reader *reader);
 /* "FILE:LINE:COLUMN: PATH", for modules that want the name of a place. */
 #define READER_PLACE (READER_PATH + 256)
 const char *reader_place(char place[READER_PLACE], const struct reader *reader,
-			 const yaml_node_t *node);
+			 const yaml_mark_t *mark);
 
 /* A scalar's text, borrowed; NULL after a failure. A word has no tabs and line feeds and is not
  * empty. */
