@@ -297,7 +297,7 @@ static const struct {
 	{ "{\"affinity\": \"client\"}", "unknown key 'affinity'" },
 	{ "{\"check\": {\"type\": 1}}", "check.type: '1' is unknown" },
 	{ "{\"check\": {\"body\": \"a\\u0000b\", \"type\": \"http\"}}", "U+0000" },
-	{ "{\"check\": {\"body\": \"a\\u2028b\", \"type\": \"http\"}}", "" },
+	{ "{\"check\": {\"body\": \"a\\u2028b\", \"type\": \"http\"}}", "U+2028" },
 };
 
 static void test_other_json_is_refused(void **state)

@@ -231,6 +231,27 @@ static void test_aliases_do_not_multiply_without_end(void **state)
 	assert_refused(&text, "more than 1000000 values, aliases counted each time");
 }
 
+static void write_anchors(struct text *text, unsigned int count)
+{
+	FILE *out = text_open(text);
+
+	fputs("services:\n", out);
+	for (unsigned int i = 0; i < count; i++)
+		fprintf(out, "  s%u: {listen: %u, blue: %u, green: &a%u %u}\n", i, 3 * i + 1,
+			3 * i + 2, i, 3 * i + 3);
+}
+
+static void test_anchors(void **state)
+{
+	struct text text;
+
+	(void)state;
+	write_anchors(&text, 1024);
+	assert_taken(&text);
+	write_anchors(&text, 1025);
+	assert_refused(&text, "web.yaml:1026:44: more than 1024 anchors");
+}
+
 /* All that time could be spent on, at the size that is allowed. */
 static const struct {
 	const char *unit, *words;
@@ -264,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_webhooks),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_aliases_do_not_multiply_without_end),
+		cmocka_unit_test(test_anchors),
 		cmocka_unit_test(test_floods_are_refused),
 	};
 

@@ -72,7 +72,8 @@ static int survey_token(struct reader *reader, struct survey *survey, const yaml
 		return 0;
 	case YAML_ANCHOR_TOKEN:
 		if (survey->anchors++ == READER_MAX_ANCHORS)
-			return reader_fail_at(reader, &token->start_mark, "more than 1024 anchors");
+			return reader_fail_at(reader, &token->start_mark, "more than %d anchors",
+					      READER_MAX_ANCHORS);
 		return 0;
 	case YAML_TAG_DIRECTIVE_TOKEN:
 		return reader_fail_at(reader, &token->start_mark,
