@@ -32,6 +32,13 @@ UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 PROG_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prog/test_*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
+# The library a second time, as libFuzzer wants it, under $(FUZZ).
+FUZZ := $(BUILD)/fuzz
+FUZZERS := $(patsubst tests/fuzz/%.c,$(FUZZ)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LIBRARY := $(FUZZ)/libbgswitch.a
+FUZZ_OBJECTS := $(filter-out $(FUZZ)/userspace/main.o,$(SOURCES:%.c=$(FUZZ)/%.o))
+FUZZ_SECONDS ?= 60
+
 # ---- how
 
 PACKAGES := libbpf jansson smartcols libsystemd yaml-0.1 libmnl
@@ -48,6 +55,8 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize
 	-fno-omit-frame-pointer)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -Iuserspace -I$(BUILD) $(WARNINGS) \
 	$(SANITIZERS) $(CFLAGS) $(PACKAGE_CFLAGS)
+FUZZ_CFLAGS := -O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
 
 BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(ARCH)))
 # v3 has atomic operations beyond addition (Linux 5.12).
@@ -96,14 +105,28 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANITIZERS) $(LDFLAGS) $^ $(PACKAGE_LIBS) -lcmocka -o $@
 
+$(FUZZ)/userspace/%.o: userspace/%.c | $(SKELETON)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(FUZZ_LIBRARY): $(FUZZ_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(FUZZ)/%: tests/fuzz/%.c $(FUZZ_LIBRARY)
+	$(call say,FUZZ,$@)
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d $< \
+		$(FUZZ_LIBRARY) $(LDFLAGS) $(PACKAGE_LIBS) -o $@
+
 -include $(BPF_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(TEST_LIB:.o=.d) \
-	$(addsuffix .d,$(UNIT_TESTS) $(PROG_TESTS) $(BENCHES))
+	$(addsuffix .d,$(UNIT_TESTS) $(PROG_TESTS) $(BENCHES) $(FUZZERS)) $(FUZZ_OBJECTS:.o=.d)
 
 # ---- dependencies: installed by apt when missing, otherwise nothing happens
 
-.PHONY: deps deps-build deps-check deps-test deps-demo deps-vmtest deps-lint
-deps: deps-build deps-check deps-test deps-demo deps-vmtest deps-lint ## install all packages that are missing (Debian, root)
-deps-build deps-check deps-test deps-demo deps-vmtest deps-lint: deps-%:
+.PHONY: deps deps-build deps-check deps-test deps-demo deps-vmtest deps-lint deps-fuzz
+deps: deps-build deps-check deps-test deps-demo deps-vmtest deps-lint deps-fuzz ## install all packages that are missing (Debian, root)
+deps-build deps-check deps-test deps-demo deps-vmtest deps-lint deps-fuzz: deps-%:
 	@sh tests/deps.sh $*
 
 # ---- tests
@@ -146,10 +169,17 @@ vmtest: ## the program tests and a short end-to-end test on other kernels (root)
 	@$(MAKE) --no-print-directory tests
 	@vmtest/run $(KERNELS)
 
-.PHONY: fuzz deb
-fuzz deb:
-	@echo "make $@: not there yet;" \
-		"it comes with $(if $(filter fuzz,$@),the agent (its config parser and control socket),the packages in dist/)" >&2
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZERS)
+
+fuzz: ## malformed input for every reader of outside data, FUZZ_SECONDS (60) each
+	@$(MAKE) --no-print-directory deps-build deps-fuzz
+	@$(MAKE) --no-print-directory fuzzers
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+.PHONY: deb
+deb:
+	@echo "make $@: not there yet; it comes with the packages in dist/" >&2
 	@exit 1
 
 .PHONY: lint format

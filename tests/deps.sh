@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs the Debian packages of a group that are missing: build, check, test, demo, vmtest or lint.
+# Installs the Debian packages of a group that are missing: build, check, test, demo,
+# vmtest, lint or fuzz.
 # Does nothing, and needs no root, when all are there.
 set -eu
 
@@ -17,6 +18,7 @@ aarch64) vmtest="$vmtest qemu-system-arm" ;;
 *) vmtest="$vmtest qemu-system-x86" ;;
 esac
 lint="clang-format cppcheck shellcheck git"
+fuzz="clang libclang-rt-dev"
 
 case ${1:-} in
 build) wanted=$build ;;
@@ -25,8 +27,9 @@ check) wanted=$check ;;
 demo) wanted=$demo ;;
 vmtest) wanted=$vmtest ;;
 lint) wanted=$lint ;;
+fuzz) wanted=$fuzz ;;
 *)
-	echo "usage: $0 build|check|test|demo|vmtest|lint" >&2
+	echo "usage: $0 build|check|test|demo|vmtest|lint|fuzz" >&2
 	exit 1
 	;;
 esac
