@@ -42,7 +42,7 @@ static bool keep(struct http_answer *answer, const char *bytes, size_t length)
 	size_t room = answer->body_room ? answer->body_room : FIRST_ROOM;
 	char *body;
 
-	while (room < answer->body_length + length)
+	while (room <= answer->body_length + length)
 		room *= 2;
 	if (room != answer->body_room) {
 		body = realloc(answer->body, room);
@@ -53,6 +53,7 @@ static bool keep(struct http_answer *answer, const char *bytes, size_t length)
 		answer->body_room = room;
 	}
 	memcpy(answer->body + answer->body_length, bytes, length);
+	answer->body[answer->body_length + length] = '\0';
 	return true;
 }
 

@@ -18,7 +18,7 @@ struct http_answer {
 	size_t received; /* bytes of all */
 	unsigned long long announced; /* Content-Length, or ULLONG_MAX */
 	size_t body_length; /* bytes of the body, HTTP_MAX_BODY at most */
-	char *body; /* all of them, if they are kept; else NULL */
+	char *body; /* all of them and a NUL, if they are kept; else NULL */
 	size_t body_room;
 	bool head_only, keep_body, no_memory; /* head_only: answers a HEAD request */
 	bool header_complete, complete;

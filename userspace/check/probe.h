@@ -59,6 +59,7 @@ struct prober {
 	struct watches watches;
 	int timer;
 	uint64_t armed_ns; /* when the timer fires; 0: it does not */
+	bool in_run;
 	uint64_t random;
 	struct timetable timetable;
 	struct probe *probes;

@@ -49,13 +49,18 @@ static uint64_t next_step(struct probe *probe, bool second)
 	return interval - interval / 20 + random_below(probe->prober, interval / 10 + 1);
 }
 
-/* Wakes up for what is due first; an earlier waking is not taken back. */
+/*
+ * Wakes up for what is due first; an earlier waking is not taken back. Setting
+ * a timer is dear, so a run does it once, at its end.
+ */
 static void arm(struct prober *prober, uint64_t now)
 {
 	const struct timetable_slot *first = timetable_first(&prober->timetable);
 	struct itimerspec when = {};
 
-	if (!first || (prober->armed_ns > now && prober->armed_ns <= first->due))
+	if (!first || prober->in_run)
+		return;
+	if (prober->armed_ns > now && prober->armed_ns <= first->due)
 		return;
 	prober->armed_ns = first->due ? first->due : 1;
 	when.it_value.tv_sec = (time_t)(prober->armed_ns / (1000 * MS));
@@ -105,7 +110,6 @@ void probe_end(struct probe *probe, struct check_result *result)
 	probe->begun_before = true;
 	probe->prober->statistics.checks++;
 	plan_next(probe, now, second);
-	arm(probe->prober, now);
 	probe->done(probe->data, result);
 }
 
@@ -160,15 +164,20 @@ static void run_due(struct prober *prober)
 			break;
 		now = probe_now();
 	}
-	arm(prober, now);
 }
 
 /* Answers first: they may have come before the deadline that is found passed. */
 void prober_run(struct prober *prober)
 {
+	uint64_t now;
+
+	prober->in_run = true;
 	watches_run(&prober->watches);
 	run_due(prober);
-	socket_pool_trim(&prober->sockets, &prober->watches, probe_now());
+	prober->in_run = false;
+	now = probe_now();
+	socket_pool_trim(&prober->sockets, &prober->watches, now);
+	arm(prober, now);
 }
 
 /* The timer only wakes up: what is due, prober_run() finds. */
@@ -236,6 +245,11 @@ int prober_fd(const struct prober *prober)
 const struct prober_statistics *prober_statistics(const struct prober *prober)
 {
 	return &prober->statistics;
+}
+
+void prober_statistics_reset(struct prober *prober)
+{
+	prober->statistics = (struct prober_statistics){};
 }
 
 /* libcurl only where its skills are needed: it costs twice the time. */
