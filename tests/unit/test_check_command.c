@@ -97,7 +97,7 @@ static void test_the_child_inherits_nothing(void **state)
 {
 	const struct check check = shell_check("ls /proc/self/fd | wc -l; "
 					       "grep -c -E 'Sig(Blk|Ign):.0000000000000000' "
-					       "/proc/$$/status",
+					       "/proc/self/status",
 					       PATIENT);
 	int fd = open("/dev/null", O_RDONLY); /* deliberately without O_CLOEXEC */
 	sigset_t all, before;
