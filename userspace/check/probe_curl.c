@@ -20,6 +20,7 @@ struct curl_probe {
 	struct http_answer answer; /* counters and body; libcurl does the parsing */
 	size_t header_length;
 	bool header_too_long;
+	curl_socket_t socket; /* libcurl's last one, or CURL_SOCKET_BAD */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -47,6 +48,23 @@ static size_t on_body(char *bytes, size_t size, size_t length, void *data)
 		return length;
 	curl->answer.complete = !curl->answer.no_memory;
 	return 0;
+}
+
+/* libcurl 7.88 does not tell that a connection is there before TLS is; the socket does. */
+static int on_open(void *data, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)purpose;
+	((struct curl_probe *)data)->socket = fd;
+	return CURL_SOCKOPT_OK;
+}
+
+static bool connected(const struct curl_probe *curl)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	return curl->socket != CURL_SOCKET_BAD &&
+	       !getpeername(curl->socket, (struct sockaddr *)&peer, &length);
 }
 
 static void release(struct probe *probe)
@@ -187,6 +205,8 @@ static void set_answer(CURL *easy, struct curl_probe *curl)
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, curl);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl->error);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, curl);
 }
 
 /* The timeout is the prober's; libcurl's own limits only have to be longer. */
@@ -200,6 +220,7 @@ static void start(struct probe *probe)
 	curl->header_length = 0;
 	curl->header_too_long = false;
 	*curl->error = '\0';
+	curl->socket = CURL_SOCKET_BAD;
 	curl->easy = easy;
 	if (easy) {
 		set_connection(easy, probe, curl->connect_to[probe->address_now]);
@@ -313,22 +334,21 @@ static double seconds(CURL *easy, CURLINFO what)
 static void how_far(const struct probe *probe, struct check_result *result)
 {
 	const struct curl_probe *curl = probe->private;
-	double connected = seconds(curl->easy, CURLINFO_CONNECT_TIME_T);
 
-	if (connected <= 0)
+	if (!connected(curl))
 		probe_fail(result, "no connection within %s", probe_timeout(probe));
 	else if (curl->answer.received)
 		probe_fail(result, "answer not complete within %s (%zu bytes received)",
 			   probe_timeout(probe), curl->answer.received);
 	else if (probe->check->kind == CHECK_HTTPS &&
 		 seconds(curl->easy, CURLINFO_APPCONNECT_TIME_T) <= 0)
-		probe_fail(result, "no TLS handshake within %s (connected in %.1f ms)",
-			   probe_timeout(probe), connected * 1e3);
+		probe_fail(result, "no TLS handshake within %s (connected)", probe_timeout(probe));
 	else
 		probe_fail(result,
 			   "no answer within %s (connected in %.1f ms, request sent, "
 			   "0 bytes received)",
-			   probe_timeout(probe), connected * 1e3);
+			   probe_timeout(probe),
+			   seconds(curl->easy, CURLINFO_CONNECT_TIME_T) * 1e3);
 }
 
 static void curl_expire(struct probe *probe, struct check_result *result)
