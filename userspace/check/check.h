@@ -52,7 +52,8 @@ struct check {
 	struct {
 		char *ca; /* file of certificates; the system's */
 		char *certificate, *key; /* files, PEM: the client's own */
-		char *server_name; /* for SNI and verification; `host` without port, else the address */
+		char *server_name; /* for SNI and verification; `host` without port, else the
+				      address */
 		bool insecure; /* the server's certificate is not verified */
 	} tls;
 	/* COMMAND */
@@ -78,7 +79,8 @@ struct check_result {
 	long long ended_ms; /* CLOCK_REALTIME */
 	char sent[CHECK_TEXT]; /* "GET /health to 127.0.0.1:8081": no header values */
 	char error[CHECK_TEXT]; /* in words; empty when ok */
-	char body[CHECK_BODY]; /* beginning of the answer (or command's output), control characters replaced */
+	char body[CHECK_BODY]; /* beginning of the answer (or command's output), control characters
+				  replaced */
 };
 
 #endif

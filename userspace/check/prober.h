@@ -47,9 +47,13 @@ void probe_hurry(struct probe *probe);
 
 struct prober_statistics {
 	unsigned long long checks; /* ended */
+	/* The first check of a probe has no plan, and so cannot be late. */
 	unsigned long long late; /* begun later than planned by over a tenth of their interval */
 	unsigned int worst_delay_us; /* of a beginning behind its plan */
 };
 const struct prober_statistics *prober_statistics(const struct prober *prober);
+
+/* Counts anew from here on. */
+void prober_statistics_reset(struct prober *prober);
 
 #endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* HTTPS, and HTTP that follows redirects: by libcurl, in the prober's own epoll set. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/curl_transfers.h"
+#include "check/http_expect.h"
+#include "check/http_request.h"
+#include "check/probe.h"
+
+struct curl_probe {
+	CURL *easy; /* while it runs */
+	regex_t *regex;
+	struct curl_slist *headers; /* values that may be secret inside */
+	char *url;
+	struct curl_slist *connect_to[PROBE_ADDRESSES];
+	struct http_answer answer; /* counters and body; libcurl does the parsing */
+	size_t header_length;
+	bool header_too_long;
+	curl_socket_t socket; /* libcurl's last one, or CURL_SOCKET_BAD */
+	char error[CURL_ERROR_SIZE];
+};
+
+/* The server's header, of each answer on the way anew. */
+static size_t on_header(char *bytes, size_t size, size_t length, void *data)
+{
+	struct curl_probe *curl = data;
+
+	(void)size; /* always 1 */
+	if (length > 5 && !memcmp(bytes, "HTTP/", 5))
+		curl->header_length = 0;
+	curl->answer.received += length;
+	curl->header_length += length;
+	curl->header_too_long = curl->header_length > HTTP_MAX_HEADER;
+	return curl->header_too_long ? 0 : length;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t length, void *data)
+{
+	struct curl_probe *curl = data;
+
+	(void)size; /* always 1 */
+	curl->answer.received += length;
+	if (http_answer_add_body(&curl->answer, bytes, length))
+		return length;
+	curl->answer.complete = !curl->answer.no_memory;
+	return 0;
+}
+
+/* libcurl 7.88 does not tell that a connection is there before TLS is; the socket does. */
+static int on_open(void *data, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)purpose;
+	((struct curl_probe *)data)->socket = fd;
+	return CURL_SOCKOPT_OK;
+}
+
+static bool connected(const struct curl_probe *curl)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	return curl->socket != CURL_SOCKET_BAD &&
+	       !getpeername(curl->socket, (struct sockaddr *)&peer, &length);
+}
+
+static void release(struct probe *probe)
+{
+	struct curl_probe *curl = probe->private;
+
+	http_answer_free(&curl->answer);
+	if (!curl->easy)
+		return;
+	transfer_stop(probe->prober->transfers, curl->easy);
+	curl->easy = NULL;
+}
+
+static unsigned int status_of(CURL *easy)
+{
+	long status = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	return (unsigned int)status;
+}
+
+/* What plain HTTP says in the same case, it says here. */
+static void explain(const struct probe *probe, CURLcode code, struct check_result *result)
+{
+	struct curl_probe *curl = probe->private;
+	const char *words = *curl->error ? curl->error : curl_easy_strerror(code);
+	long error = 0;
+	curl_off_t length = -1;
+
+	curl_easy_getinfo(curl->easy, CURLINFO_OS_ERRNO, &error);
+	curl_easy_getinfo(curl->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	curl->answer.header_complete = status_of(curl->easy) != 0;
+	curl->answer.announced = length >= 0 ? (unsigned long long)length : ULLONG_MAX;
+	if (curl->header_too_long)
+		probe_fail(result, "header longer than %d bytes", HTTP_MAX_HEADER);
+	else if (curl->answer.no_memory)
+		probe_fail(result, "no memory for the answer");
+	else if (code == CURLE_COULDNT_CONNECT && error)
+		probe_fail_connect(probe, result, (int)error);
+	else if (code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE)
+		http_answer_cut(&curl->answer, result);
+	else if (code == CURLE_TOO_MANY_REDIRECTS)
+		probe_fail(result, "more than %u redirects", probe->check->redirects);
+	else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
+		probe_fail(result, "not an HTTP answer: %s", words);
+	else
+		probe_fail(result, "%s", words);
+}
+
+static bool refused(const struct curl_probe *curl, CURLcode code)
+{
+	long error = 0;
+
+	curl_easy_getinfo(curl->easy, CURLINFO_OS_ERRNO, &error);
+	return code == CURLE_COULDNT_CONNECT && error == ECONNREFUSED;
+}
+
+static void start(struct probe *probe);
+
+static void on_end(void *data, CURLcode code)
+{
+	struct probe *probe = data;
+	struct curl_probe *curl = probe->private;
+	struct check_result result = {};
+
+	if (refused(curl, code) && probe_next_address(probe)) {
+		release(probe);
+		start(probe);
+		return;
+	}
+	/* Our own limit on the body ends a transfer early, and well. */
+	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && curl->answer.complete)) {
+		http_expect_judge(probe->check, curl->regex, status_of(curl->easy), &curl->answer,
+				  &result);
+	} else {
+		explain(probe, code, &result);
+		result.status = status_of(curl->easy);
+		probe_keep_body(&result, curl->answer.beginning, curl->answer.body_length);
+	}
+	release(probe);
+	probe_end(probe, &result);
+}
+
+static void set_tls(CURL *easy, const struct check *check)
+{
+	if (check->tls.ca) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, check->tls.ca);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
+	if (check->tls.certificate)
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, check->tls.certificate);
+	if (check->tls.key)
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, check->tls.key);
+	if (check->tls.insecure) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	/* A resumed session would not show the certificate. */
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+}
+
+/* A connection of its own, to the instance and nowhere else, whatever the environment says. */
+static void set_connection(CURL *easy, const struct probe *probe,
+			   const struct curl_slist *connect_to)
+{
+	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	/* The prober's own deadline comes first. */
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)probe->check->timeout_ms * 2);
+}
+
+static void set_request(CURL *easy, const struct probe *probe)
+{
+	const struct curl_probe *curl = probe->private;
+	const char *method = http_request_method(probe->check);
+
+	curl_easy_setopt(easy, CURLOPT_URL, curl->url);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, curl->headers);
+	if (!strcmp(method, "HEAD"))
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	else
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, probe->check->redirects ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)probe->check->redirects);
+}
+
+static void set_answer(CURL *easy, struct curl_probe *curl)
+{
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, curl);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, curl);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl->error);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, curl);
+}
+
+/* The timeout is the prober's; libcurl's own limits only have to be longer. */
+static void start(struct probe *probe)
+{
+	struct curl_probe *curl = probe->private;
+	struct check_result result = {};
+	CURL *easy = transfer_take(probe->prober);
+
+	http_answer_init(&curl->answer, false, http_expect_body(probe->check));
+	curl->header_length = 0;
+	curl->header_too_long = false;
+	*curl->error = '\0';
+	curl->socket = CURL_SOCKET_BAD;
+	curl->easy = easy;
+	if (easy) {
+		set_connection(easy, probe, curl->connect_to[probe->address_now]);
+		set_tls(easy, probe->check);
+		set_request(easy, probe);
+		set_answer(easy, curl);
+		if (!transfer_start(probe->prober->transfers, easy, on_end, probe))
+			return;
+	}
+	release(probe);
+	probe_fail(&result, "no memory for the check");
+	probe_end(probe, &result);
+}
+
+/* Takes the request apart again: what it is made of was checked when it was built. */
+static int set_headers(struct curl_probe *curl, char *request)
+{
+	char *rest = strstr(request, "\r\n") + 2, *end;
+
+	for (; (end = strstr(rest, "\r\n")) && end != rest; rest = end + 2) {
+		struct curl_slist *headers;
+
+		*end = '\0';
+		headers = curl_slist_append(curl->headers, rest);
+		if (!headers)
+			return -ENOMEM;
+		curl->headers = headers;
+	}
+	return 0;
+}
+
+/* SNI and verification go by the URL's host: a name, or the address in its brackets. */
+static int set_url(struct probe *probe, const char *address)
+{
+	struct curl_probe *curl = probe->private;
+	const struct check *check = probe->check;
+	const char *name = check->tls.server_name ? check->tls.server_name : check->host;
+	const char *port = strrchr(address, ':') + 1;
+	size_t length;
+
+	if (!name)
+		name = address;
+	length = *name == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":");
+	return asprintf(&curl->url, "%s://%.*s:%s%s", check->kind == CHECK_HTTPS ? "https" : "http",
+			(int)length, name, port, http_request_path(check)) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int set_connect_to(struct probe *probe)
+{
+	struct curl_probe *curl = probe->private;
+	char address[ENDPOINT_TEXT], entry[ENDPOINT_TEXT + 2];
+	int err = 0;
+
+	do {
+		struct curl_slist **list = &curl->connect_to[probe->address_now];
+
+		/* "::": whatever host and port a redirect names. */
+		snprintf(entry, sizeof(entry), "::%s", probe_address_text(probe, address));
+		*list = curl_slist_append(NULL, entry);
+		if (!*list)
+			err = -ENOMEM;
+	} while (probe_next_address(probe));
+	probe->address_now = 0;
+	return err;
+}
+
+static int prepare_parts(struct probe *probe, char *request, const char *address,
+			 struct failure *failure)
+{
+	int err = set_headers(probe->private, request);
+
+	if (!err)
+		err = set_url(probe, address);
+	if (!err)
+		err = set_connect_to(probe);
+	if (err)
+		return failure_errno(failure, -err, "free some memory", "cannot add a check");
+	return http_expect_prepare(probe->check, &((struct curl_probe *)probe->private)->regex,
+				   failure);
+}
+
+static int curl_prepare(struct probe *probe, struct failure *failure)
+{
+	char address[ENDPOINT_TEXT], *request;
+	size_t length;
+	int err;
+
+	probe->private = calloc(1, sizeof(struct curl_probe));
+	if (!probe->private)
+		return failure_errno(failure, ENOMEM, "free some memory", "cannot add a check");
+	request = http_request_build(probe->check, probe_address_text(probe, address), failure);
+	if (!request)
+		return -1;
+	length = strlen(request);
+	err = prepare_parts(probe, request, address, failure);
+	explicit_bzero(request, length);
+	free(request);
+	return err;
+}
+
+static double seconds(CURL *easy, CURLINFO what)
+{
+	curl_off_t microseconds = 0;
+
+	curl_easy_getinfo(easy, what, &microseconds);
+	return (double)microseconds / 1e6;
+}
+
+static void how_far(const struct probe *probe, struct check_result *result)
+{
+	const struct curl_probe *curl = probe->private;
+
+	if (!connected(curl))
+		probe_fail(result, "no connection within %s", probe_timeout(probe));
+	else if (curl->answer.received)
+		probe_fail(result, "answer not complete within %s (%zu bytes received)",
+			   probe_timeout(probe), curl->answer.received);
+	else if (probe->check->kind == CHECK_HTTPS &&
+		 seconds(curl->easy, CURLINFO_APPCONNECT_TIME_T) <= 0)
+		probe_fail(result, "no TLS handshake within %s (connected)", probe_timeout(probe));
+	else
+		probe_fail(result,
+			   "no answer within %s (connected in %.1f ms, request sent, "
+			   "0 bytes received)",
+			   probe_timeout(probe),
+			   seconds(curl->easy, CURLINFO_CONNECT_TIME_T) * 1e3);
+}
+
+static void curl_expire(struct probe *probe, struct check_result *result)
+{
+	struct curl_probe *curl = probe->private;
+
+	how_far(probe, result);
+	result->status = status_of(curl->easy);
+	if (result->status)
+		http_expect_status(probe->check, result->status, result);
+	probe_keep_body(result, curl->answer.beginning, curl->answer.body_length);
+	release(probe);
+}
+
+static void curl_describe(const struct probe *probe, char sent[CHECK_TEXT])
+{
+	char text[ENDPOINT_TEXT];
+
+	snprintf(sent, CHECK_TEXT, "%s %s to %s%s", http_request_method(probe->check),
+		 http_request_path(probe->check), probe_address_text(probe, text),
+		 probe->check->kind == CHECK_HTTPS ? " (TLS)" : "");
+}
+
+static void curl_dispose(struct probe *probe)
+{
+	struct curl_probe *curl = probe->private;
+
+	if (!curl)
+		return;
+	for (struct curl_slist *header = curl->headers; header; header = header->next)
+		explicit_bzero(header->data, strlen(header->data));
+	curl_slist_free_all(curl->headers);
+	for (int i = 0; i < PROBE_ADDRESSES; i++)
+		curl_slist_free_all(curl->connect_to[i]);
+	http_expect_free(curl->regex);
+	free(curl->url);
+	free(curl);
+}
+
+const struct probe_way probe_curl = {
+	.prepare = curl_prepare,
+	.begin = start,
+	.expire = curl_expire,
+	.stop = release,
+	.describe = curl_describe,
+	.dispose = curl_dispose,
+};
