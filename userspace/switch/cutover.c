@@ -36,9 +36,8 @@ void cutover_init(struct cutover *cutover, const struct cutover_host *host, void
 	*cutover = (struct cutover){ .host = host, .data = data };
 }
 
-__attribute__((format(printf, 4, 5))) static void announce(struct cutover *cutover,
-							   enum event_kind kind, int color,
-							   const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void
+announce(struct cutover *cutover, enum event_kind kind, int color, const char *format, ...)
 {
 	char text[EVENT_TEXT];
 	va_list args;
@@ -66,9 +65,10 @@ static void finish(struct cutover *cutover, enum cutover_outcome outcome)
 	host->finished(cutover->data, cutover);
 }
 
-static void fail(struct cutover *cutover)
+/* `doing` says what failed, and is followed by why. */
+static void fail(struct cutover *cutover, const char *doing)
 {
-	snprintf(cutover->text, sizeof(cutover->text), "%.500s", cutover->failure.what);
+	snprintf(cutover->text, sizeof(cutover->text), "%.500s%s", doing, cutover->failure.what);
 	announce(cutover, EVENT_ALARM, cutover->request.to, "%s: %s", cutover->request.verb,
 		 cutover->text);
 	finish(cutover, OUTCOME_FAILED);
@@ -110,7 +110,7 @@ static void flip(struct cutover *cutover)
 	cutover->state = CUTOVER_SWITCHING;
 	if (host->record(cutover->data, cutover, &cutover->failure) ||
 	    host->flip(cutover->data, route, &cutover->failure)) {
-		fail(cutover);
+		fail(cutover, "");
 		return;
 	}
 	cutover->flipped = true;
@@ -120,7 +120,9 @@ static void flip(struct cutover *cutover)
 	else
 		announce(cutover, EVENT_SWITCHING, to, "switching traffic %s -> %s",
 			 color_name(cutover->before.active), color_name(to));
-	cutover->was_healthy = host->health(cutover->data, to) == HEALTH_HEALTHY;
+	/* A gate without checks asks for a listener only, and health stays unknown. */
+	cutover->was_healthy =
+		!cutover->request.force || host->health(cutover->data, to) == HEALTH_HEALTHY;
 	if (!cutover->request.soak_ms) {
 		finish(cutover, OUTCOME_COMPLETE);
 		return;
@@ -164,7 +166,7 @@ void cutover_begin(struct cutover *cutover, const struct cutover_request *reques
 	cutover->request = *request;
 	cutover->began = host->now(data);
 	if (host->route(data, &cutover->before, &cutover->failure)) {
-		fail(cutover);
+		fail(cutover, "");
 		return;
 	}
 	if (cutover->before.active == request->to && !cutover->before.split_bp) {
@@ -206,7 +208,11 @@ static void roll_back(struct cutover *cutover)
 	snprintf(cutover->text, sizeof(cutover->text), "%s failed: %s", color_name(to),
 		 cutover->host->reason(cutover->data, to));
 	if (flip_back(cutover)) {
-		fail(cutover);
+		char doing[EVENT_TEXT / 2];
+
+		snprintf(doing, sizeof(doing),
+			 "%.400s; traffic stays there, as the way back failed: ", cutover->text);
+		fail(cutover, doing);
 		return;
 	}
 	announce(cutover, EVENT_ROLLED_BACK, from, "rolled back %s -> %s: %.900s", color_name(to),
@@ -323,15 +329,17 @@ int cutover_abort(struct cutover *cutover, struct failure *failure)
 				   "nothing is under way that could be aborted");
 	if (cutover->state == CUTOVER_SOAKING && flip_back(cutover)) {
 		*failure = cutover->failure;
-		fail(cutover);
+		fail(cutover, "the way back failed: ");
 		return -1;
 	}
-	if (cutover->state == CUTOVER_SOAKING)
-		announce(cutover, EVENT_ABORTED, from, "aborted, back %s -> %s", color_name(to),
-			 color_name(from));
-	else
+	if (cutover->state != CUTOVER_SOAKING)
 		announce(cutover, EVENT_ABORTED, from, "aborted before the switch to %s",
 			 color_name(to));
+	else if (from == to)
+		announce(cutover, EVENT_ABORTED, from, "aborted, the split is back");
+	else
+		announce(cutover, EVENT_ABORTED, from, "aborted, back %s -> %s", color_name(to),
+			 color_name(from));
 	strcpy(cutover->text, "aborted");
 	finish(cutover, OUTCOME_ABORTED);
 	return 0;
