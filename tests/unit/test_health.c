@@ -22,7 +22,7 @@ static const struct {
 	{ "falls and rises again", &usual, "+---++---", "HHHUUHHHU" },
 	{ "one of each decides", &quick, "-+-+", "UHUH" },
 	{ "slow to rise", &slow, "--+++-++++", "?UUUUUUUUH" },
-	{ "watching changes nothing", &usual, "---w+w+w---", "??UUUHHHHHU" },
+	{ "watching changes nothing", &usual, "---w+w+w---", "??UUUUHHHHU" },
 };
 
 static enum health health_of(char letter)
