@@ -12,6 +12,7 @@ __attribute__((format(printf, 2, 3))) static void trace(struct fake_host *fake, 
 	size_t used = strlen(fake->trace);
 	va_list args;
 
+	fake->deeds++;
 	if (used)
 		used += (size_t)snprintf(fake->trace + used, sizeof(fake->trace) - used, " ");
 	if (used >= sizeof(fake->trace))
@@ -152,16 +153,15 @@ void fake_step(struct fake_host *fake)
 {
 	const struct cutover before = fake->cutover;
 	bool due = cutover_is_due(&fake->cutover);
-	size_t length = strlen(fake->trace);
+	unsigned int deeds = fake->deeds;
 	struct cutover after;
 
 	cutover_step(&fake->cutover);
 	if (due) {
-		/* A dry run ends, and says nothing about it but that. */
-		assert_true(strlen(fake->trace) > length);
+		assert_true(fake->deeds > deeds);
 		return;
 	}
-	assert_int_equal(strlen(fake->trace), length);
+	assert_int_equal(fake->deeds, deeds);
 	after = fake->cutover;
 	if (before.state == CUTOVER_SOAKING && fake->health[before.request.to] == HEALTH_HEALTHY)
 		assert_true(after.was_healthy);

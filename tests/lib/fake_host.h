@@ -24,6 +24,7 @@ struct fake_host {
 	bool late_record_fails; /* the one after a flip, only */
 	/* What the cutover did, in order; cut off when it is full. */
 	char trace[2048];
+	unsigned int deeds; /* words that were written there */
 	char said[EVENT_TEXT]; /* the last announcement */
 	unsigned int flips, ends;
 	bool recorded; /* that a flip is about to happen, or has; not that it is over */
