@@ -19,8 +19,8 @@ static const struct cutover_request to_green = { .verb = "set",
 						 .ready_timeout_ms = READY_MS,
 						 .uid = 1000 };
 
-/* The flip, up to where the soak begins. */
 #define GATE "say:checking "
+/* The flip, up to where the soak begins. */
 #define FLIP "save:switching flip:green say:switching say:soaking save:soaking "
 
 static const struct script {
@@ -57,6 +57,8 @@ static const struct script {
 	  "say:alarm save:nothing end:failed", BGS_BLUE },
 	{ "no record, no flip", "record-fails good set step",
 	  GATE "save:switching! say:alarm save:nothing! end:failed", BGS_BLUE },
+	{ "the route cannot be read again", "set good route-fails step",
+	  GATE "save:switching say:alarm save:nothing end:failed", BGS_BLUE },
 	{ "the flip fails", "flip-fails good set step",
 	  GATE "save:switching flip:green! say:alarm save:nothing end:failed", BGS_BLUE },
 	{ "the flip fails, and the split stays", "split flip-fails good set",

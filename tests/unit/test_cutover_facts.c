@@ -125,11 +125,18 @@ static void test_flips_count_on(void **state)
 	fake_step(&fake);
 	assert_int_equal(fake.cutover.outcome, OUTCOME_ROLLED_BACK);
 	assert_int_equal(fake.route.flips, 0);
-	start_soak(&fake);
-	fake.route.flips += 2; /* there and back, by somebody else */
+	/* At the gate and in the soak somebody else goes there and back. */
+	start(&fake, VERDICT_PENDING);
+	fake_begin(&fake, &to_green);
+	fake.route.flips += 2;
+	fake.verdict = VERDICT_GOOD;
+	fake_step(&fake);
+	assert_int_equal(fake.route.flips, 3);
+	fake.route.flips += 2;
 	fake.health[BGS_GREEN] = HEALTH_UNHEALTHY;
 	fake_step(&fake);
-	assert_int_equal(fake.route.flips, 4);
+	assert_int_equal(fake.cutover.outcome, OUTCOME_ROLLED_BACK);
+	assert_int_equal(fake.route.flips, 6);
 }
 
 /* A row each: what ends the soak of start_soak(), five seconds into it. */

@@ -202,6 +202,7 @@ static void disturb(struct model *model)
 	fake->flip_fails = !draw(model, 8);
 	fake->record_fails = !draw(model, 8);
 	fake->late_record_fails = !draw(model, 4);
+	fake->route.flips += 2 * draw(model, 2); /* somebody else went there and back */
 }
 
 static void happen(struct model *model)

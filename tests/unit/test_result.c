@@ -188,6 +188,8 @@ static void test_failure_comes_through(void **state)
 		if (results[i].failure) {
 			assert_failure(failure, results[i].code, results[i].failure);
 			assert_string_equal(failure.next, string_of(result, "next"));
+			if (failure.code == EXIT_REFUSED || failure.code == EXIT_SYSTEM)
+				assert_string_equal(failure.next, fake.cutover.failure.next);
 		} else {
 			assert_string_equal(failure.what, "");
 		}

@@ -95,12 +95,22 @@ static void begin_soak(struct cutover *cutover, unsigned int milliseconds)
 		 color_name(cutover->request.to), duration_format(text, milliseconds));
 }
 
+/* The gate and the soak take their time: stores of others meanwhile are counted, too. */
+static int store(struct cutover *cutover, struct bgs_route route)
+{
+	struct bgs_route now;
+
+	if (cutover->host->route(cutover->data, &now, &cutover->failure))
+		return -1;
+	route.flips = now.flips + 1;
+	return cutover->host->flip(cutover->data, route, &cutover->failure);
+}
+
 /* Written down before and after, so that whoever finds it knows whether to go on or back. */
 static void flip(struct cutover *cutover)
 {
 	const struct cutover_host *host = cutover->host;
 	enum bgs_color to = cutover->request.to;
-	const struct bgs_route route = { .active = to, .flips = cutover->before.flips + 1 };
 	struct failure unused;
 
 	if (cutover->request.dry_run) {
@@ -109,7 +119,7 @@ static void flip(struct cutover *cutover)
 	}
 	cutover->state = CUTOVER_SWITCHING;
 	if (host->record(cutover->data, cutover, &cutover->failure) ||
-	    host->flip(cutover->data, route, &cutover->failure)) {
+	    store(cutover, (struct bgs_route){ .active = to })) {
 		fail(cutover, "");
 		return;
 	}
@@ -133,12 +143,7 @@ static void flip(struct cutover *cutover)
 
 static int flip_back(struct cutover *cutover)
 {
-	struct bgs_route route, back = cutover->before;
-
-	if (cutover->host->route(cutover->data, &route, &cutover->failure))
-		return -1;
-	back.flips = route.flips + 1;
-	if (cutover->host->flip(cutover->data, back, &cutover->failure))
+	if (store(cutover, cutover->before))
 		return -1;
 	cutover->flipped = false;
 	return 0;
