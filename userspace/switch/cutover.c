@@ -36,9 +36,8 @@ void cutover_init(struct cutover *cutover, const struct cutover_host *host, void
 	*cutover = (struct cutover){ .host = host, .data = data };
 }
 
-__attribute__((format(printf, 4, 5))) static void announce(struct cutover *cutover,
-							   enum event_kind kind, int color,
-							   const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void
+announce(struct cutover *cutover, enum event_kind kind, int color, const char *format, ...)
 {
 	char text[EVENT_TEXT];
 	va_list args;
@@ -66,9 +65,10 @@ static void finish(struct cutover *cutover, enum cutover_outcome outcome)
 	host->finished(cutover->data, cutover);
 }
 
-static void fail(struct cutover *cutover)
+/* `doing` says what failed, and is followed by why. */
+static void fail(struct cutover *cutover, const char *doing)
 {
-	snprintf(cutover->text, sizeof(cutover->text), "%.500s", cutover->failure.what);
+	snprintf(cutover->text, sizeof(cutover->text), "%.500s%s", doing, cutover->failure.what);
 	announce(cutover, EVENT_ALARM, cutover->request.to, "%s: %s", cutover->request.verb,
 		 cutover->text);
 	finish(cutover, OUTCOME_FAILED);
@@ -95,12 +95,22 @@ static void begin_soak(struct cutover *cutover, unsigned int milliseconds)
 		 color_name(cutover->request.to), duration_format(text, milliseconds));
 }
 
+/* The gate and the soak take their time: stores of others meanwhile are counted, too. */
+static int store(struct cutover *cutover, struct bgs_route route)
+{
+	struct bgs_route now;
+
+	if (cutover->host->route(cutover->data, &now, &cutover->failure))
+		return -1;
+	route.flips = now.flips + 1;
+	return cutover->host->flip(cutover->data, route, &cutover->failure);
+}
+
 /* Written down before and after, so that whoever finds it knows whether to go on or back. */
 static void flip(struct cutover *cutover)
 {
 	const struct cutover_host *host = cutover->host;
 	enum bgs_color to = cutover->request.to;
-	const struct bgs_route route = { .active = to, .flips = cutover->before.flips + 1 };
 	struct failure unused;
 
 	if (cutover->request.dry_run) {
@@ -109,8 +119,8 @@ static void flip(struct cutover *cutover)
 	}
 	cutover->state = CUTOVER_SWITCHING;
 	if (host->record(cutover->data, cutover, &cutover->failure) ||
-	    host->flip(cutover->data, route, &cutover->failure)) {
-		fail(cutover);
+	    store(cutover, (struct bgs_route){ .active = to })) {
+		fail(cutover, "");
 		return;
 	}
 	cutover->flipped = true;
@@ -120,7 +130,9 @@ static void flip(struct cutover *cutover)
 	else
 		announce(cutover, EVENT_SWITCHING, to, "switching traffic %s -> %s",
 			 color_name(cutover->before.active), color_name(to));
-	cutover->was_healthy = host->health(cutover->data, to) == HEALTH_HEALTHY;
+	/* A gate without checks asks for a listener only, and health stays unknown. */
+	cutover->was_healthy =
+		!cutover->request.force || host->health(cutover->data, to) == HEALTH_HEALTHY;
 	if (!cutover->request.soak_ms) {
 		finish(cutover, OUTCOME_COMPLETE);
 		return;
@@ -131,12 +143,7 @@ static void flip(struct cutover *cutover)
 
 static int flip_back(struct cutover *cutover)
 {
-	struct bgs_route route, back = cutover->before;
-
-	if (cutover->host->route(cutover->data, &route, &cutover->failure))
-		return -1;
-	back.flips = route.flips + 1;
-	if (cutover->host->flip(cutover->data, back, &cutover->failure))
+	if (store(cutover, cutover->before))
 		return -1;
 	cutover->flipped = false;
 	return 0;
@@ -164,7 +171,7 @@ void cutover_begin(struct cutover *cutover, const struct cutover_request *reques
 	cutover->request = *request;
 	cutover->began = host->now(data);
 	if (host->route(data, &cutover->before, &cutover->failure)) {
-		fail(cutover);
+		fail(cutover, "");
 		return;
 	}
 	if (cutover->before.active == request->to && !cutover->before.split_bp) {
@@ -206,7 +213,11 @@ static void roll_back(struct cutover *cutover)
 	snprintf(cutover->text, sizeof(cutover->text), "%s failed: %s", color_name(to),
 		 cutover->host->reason(cutover->data, to));
 	if (flip_back(cutover)) {
-		fail(cutover);
+		char doing[EVENT_TEXT / 2];
+
+		snprintf(doing, sizeof(doing),
+			 "%.400s; traffic stays there, as the way back failed: ", cutover->text);
+		fail(cutover, doing);
 		return;
 	}
 	announce(cutover, EVENT_ROLLED_BACK, from, "rolled back %s -> %s: %.900s", color_name(to),
@@ -323,15 +334,17 @@ int cutover_abort(struct cutover *cutover, struct failure *failure)
 				   "nothing is under way that could be aborted");
 	if (cutover->state == CUTOVER_SOAKING && flip_back(cutover)) {
 		*failure = cutover->failure;
-		fail(cutover);
+		fail(cutover, "the way back failed: ");
 		return -1;
 	}
-	if (cutover->state == CUTOVER_SOAKING)
-		announce(cutover, EVENT_ABORTED, from, "aborted, back %s -> %s", color_name(to),
-			 color_name(from));
-	else
+	if (cutover->state != CUTOVER_SOAKING)
 		announce(cutover, EVENT_ABORTED, from, "aborted before the switch to %s",
 			 color_name(to));
+	else if (from == to)
+		announce(cutover, EVENT_ABORTED, from, "aborted, the split is back");
+	else
+		announce(cutover, EVENT_ABORTED, from, "aborted, back %s -> %s", color_name(to),
+			 color_name(from));
 	strcpy(cutover->text, "aborted");
 	finish(cutover, OUTCOME_ABORTED);
 	return 0;

@@ -30,8 +30,8 @@ enum cutover_outcome {
 	OUTCOME_REFUSED, /* by the gate; nothing changed */
 	OUTCOME_ROLLED_BACK, /* by itself; new connections go where they went before */
 	OUTCOME_ABORTED, /* by an operator; likewise */
-	OUTCOME_SUPERSEDED, /* another change ended the soak; it decides */
-	OUTCOME_FAILED, /* the kernel, or the disk */
+	OUTCOME_SUPERSEDED, /* another change ended it; that one decides */
+	OUTCOME_FAILED, /* the kernel, or the disk; `changed` says where new connections go */
 };
 
 /* "complete", "refused", "rolled-back", ... */
@@ -76,7 +76,7 @@ struct cutover {
 	struct cutover_request request;
 	struct bgs_route before; /* where new connections went */
 	bool flipped; /* by this cutover, and not back again */
-	bool was_healthy; /* the target, at any time since the flip */
+	bool was_healthy; /* the target, at the gate or at any time since the flip */
 	bool told_alarm; /* that both colors are unhealthy */
 	unsigned long long began, deadline; /* `deadline`: of the gate, or of the soak */
 	/* how it ended */
@@ -104,7 +104,10 @@ unsigned long long cutover_deadline(const struct cutover *cutover);
 
 /* Ends the soak now, as passed. Fails (EXIT_USAGE) when nothing soaks. */
 int cutover_promote(struct cutover *cutover, struct failure *failure);
-/* Undoes what is under way. Fails (EXIT_USAGE) when nothing is. */
+/*
+ * Undoes what is under way. Fails (EXIT_USAGE) when nothing is; when the way
+ * back fails, the cutover ends with OUTCOME_FAILED, and new connections stay.
+ */
 int cutover_abort(struct cutover *cutover, struct failure *failure);
 /* Somebody else changed where new connections go: `text` says what. Nothing to do when idle. */
 void cutover_supersede(struct cutover *cutover, const char *text);

@@ -45,7 +45,7 @@ enum verdict instance_verdict(const struct instance_health *instance, const stru
 		return VERDICT_PENDING;
 	if (instance->health == HEALTH_HEALTHY && instance->good)
 		return VERDICT_GOOD;
-	if (instance->health == HEALTH_UNHEALTHY && instance->bad && instance->fresh >= check->fall)
+	if (instance->bad >= check->fall && instance->fresh >= check->fall)
 		return VERDICT_BAD;
 	return VERDICT_PENDING;
 }

@@ -34,18 +34,18 @@ bool health_note(struct instance_health *instance, const struct check *check, bo
 /* From here on only checks that begin later count for instance_verdict(). */
 void health_watch(struct instance_health *instance);
 
-/* Is the next check decisive? Then it is worth asking sooner. */
+/* Undecided, or with checks that speak against its health: then it is worth asking sooner. */
 bool health_is_changing(const struct instance_health *instance);
 
 enum verdict { VERDICT_PENDING, VERDICT_GOOD, VERDICT_BAD };
 
 /*
- * What the checks since health_watch() say: good, after one that left the
- * instance healthy; bad, after `fall` in a row that left it unhealthy.
+ * What the checks since health_watch() say: good, when the last one was and the
+ * instance is healthy; bad, when the last `fall` were not.
  */
 enum verdict instance_verdict(const struct instance_health *instance, const struct check *check);
 
-/* How many instances a color needs, of `total`: 1 to `total`. */
+/* How many instances a color needs, of `total`: 1 to `total` (1 of none). */
 unsigned int health_needed(const struct minimum *minimum, unsigned int total);
 
 /*

@@ -8,11 +8,11 @@ static void describe(struct failure *failure, const char *service, const struct 
 {
 	const char *to = color_name(cutover->request.to);
 	const char *from = color_name(cutover->before.active);
+	const char *next = "see 'bgswitch history'";
 	enum exit_code code = cutover_exit_code(cutover->outcome);
 
 	switch (cutover->outcome) {
 	case OUTCOME_REFUSED:
-	case OUTCOME_FAILED:
 		failure_set(failure, code, cutover->failure.next, "%s: %s", service,
 			    cutover->failure.what);
 		break;
@@ -23,14 +23,26 @@ static void describe(struct failure *failure, const char *service, const struct 
 			    from, cutover->text);
 		break;
 	case OUTCOME_ABORTED:
-		failure_set(failure, code, "see 'bgswitch history'",
+		failure_set(failure, code, next,
 			    "%s: the switch to %s was aborted; new connections go to %s", service,
 			    to, from);
 		break;
 	default:
-		failure_set(failure, code, "see 'bgswitch history'",
-			    "%s: switched to %s, and then: %s", service, to, cutover->text);
+		if (cutover->outcome == OUTCOME_FAILED)
+			next = cutover->failure.next;
+		failure_set(failure, code, next,
+			    cutover->changed ? "%s: switched to %s, and then: %s"
+					     : "%s: not switched to %s: %s",
+			    service, to, cutover->text);
 	}
+}
+
+/* Of one that still soaks: up to now. */
+static json_int_t duration(const struct cutover *cutover)
+{
+	if (cutover->state == CUTOVER_IDLE)
+		return (json_int_t)cutover->duration;
+	return (json_int_t)(cutover->host->now(cutover->data) - cutover->began);
 }
 
 json_t *result_json(const char *service, const struct cutover *cutover)
@@ -47,7 +59,7 @@ json_t *result_json(const char *service, const struct cutover *cutover)
 			 "dry_run", cutover->request.dry_run, "outcome",
 			 soaks ? "switched" : cutover_outcome_name(cutover->outcome), "reason",
 			 *cutover->text ? text_json(cutover->text) : json_null(), "duration_ms",
-			 (json_int_t)cutover->duration, "code", (int)failure.code, "what",
+			 duration(cutover), "code", (int)failure.code, "what",
 			 good ? json_null() : text_json(failure.what), "next",
 			 good ? json_null() : text_json(failure.next));
 }
@@ -56,10 +68,14 @@ int result_failure(const json_t *result, struct failure *failure)
 {
 	const char *what = json_string_value(json_object_get(result, "what"));
 	const char *next = json_string_value(json_object_get(result, "next"));
-	json_int_t code = json_integer_value(json_object_get(result, "code"));
+	const json_t *code = json_object_get(result, "code");
 
-	if (!code)
+	if (!json_is_integer(code))
+		return failure_set(failure, EXIT_AGENT, "see 'bgswitch status'",
+				   "the answer does not say how the switch ended");
+	if (!json_integer_value(code))
 		return 0;
-	return failure_set(failure, (enum exit_code)code, next ? next : "see 'bgswitch history'",
-			   "%s", what ? what : "it did not go well");
+	return failure_set(failure, (enum exit_code)json_integer_value(code),
+			   next ? next : "see 'bgswitch history'", "%s",
+			   what ? what : "it did not go well");
 }
