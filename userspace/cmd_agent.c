@@ -7,13 +7,14 @@
 #define DEFAULT_CONFIG "/etc/bgswitch/bgswitch.yaml"
 
 /* Global options as they were given, for commands that the agent runs to answer clients. */
-static void keep_options(const struct command_context *context, const char *options[9])
+static void keep_options(const struct command_context *context, const char *options[11])
 {
 	const struct {
 		const char *name, *value;
 	} given[] = {
 		{ "--netns", context->netns },	   { "--bpffs", context->bpffs },
-		{ "--run-dir", context->run_dir }, { "--cgroup", context->cgroup },
+		{ "--run-dir", context->run_dir }, { "--state-dir", context->state_dir },
+		{ "--cgroup", context->cgroup },
 	};
 	size_t count = 0;
 
@@ -29,7 +30,7 @@ static void keep_options(const struct command_context *context, const char *opti
 int cmd_agent(struct command_context *context, int argc, char **argv)
 {
 	static const struct option own[] = { { "config", required_argument, NULL, 'c' }, {} };
-	const char *options[9];
+	const char *options[11];
 	struct agent_setup setup = { .options = options };
 	int option;
 
@@ -45,7 +46,7 @@ int cmd_agent(struct command_context *context, int argc, char **argv)
 		setup.config_path = DEFAULT_CONFIG;
 	keep_options(context, options);
 	setup.run_dir = command_run_dir(context);
-	setup.suffix = context->suffix;
+	setup.suffix = context->place.suffix;
 	setup.files = &context->files;
 	setup.place = &context->place;
 	return agent_run(&setup, &context->failure);

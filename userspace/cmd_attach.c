@@ -89,6 +89,7 @@ int cmd_attach(struct command_context *context, int argc, char **argv)
 	attachment.count = argc - optind;
 	if (datapath_attach(&context->datapath, &attachment, &context->failure))
 		return -1;
+	command_keep(context);
 	return report(context);
 }
 

@@ -11,7 +11,8 @@ static int detach_all(struct command_context *context)
 	const struct place *place = &context->place;
 
 	if (datapath_check_owner(place, failure) || pins_check_foreign(place->pin_dir, failure) ||
-	    datapath_remove(place, failure))
+	    datapath_remove(place, failure) ||
+	    state_remove(context->files.directory, context->files.state, failure))
 		return -1;
 	message_info("detached; nothing is steered any more");
 	return 0;
@@ -47,6 +48,7 @@ static int detach_some(struct command_context *context, char **names, int count)
 		interfaces_remove(&context->datapath, names[i]);
 		message_info("detached from %s", names[i]);
 	}
+	command_keep(context);
 	return 0;
 }
 

@@ -124,6 +124,7 @@ static int change(struct command_context *context, const struct request *request
 	free(previews);
 	if (err)
 		return -1;
+	command_keep_previews(context);
 	if (context->json)
 		command_print_json(context, json_pack("{s:s, s:I}", "service", service.name,
 						      add ? "added" : "removed",

@@ -157,6 +157,7 @@ static int add(struct command_context *context, int argc, char **argv)
 	    services_repair(&context->datapath, &context->failure) ||
 	    service_add(&context->datapath, spec, &context->failure))
 		goto out;
+	command_keep(context);
 	message_info("%s: added; new connections go to blue", spec->name);
 	if (context->json)
 		command_print_json(context, json_pack("{s:s}", "added", spec->name));
@@ -184,6 +185,7 @@ static int rm(struct command_context *context, int argc, char **argv)
 	if (err)
 		return failure_errno(&context->failure, -err, "run 'bgswitch status'",
 				     "cannot look for listeners");
+	command_keep_previews(context);
 	message_info("%s: removed", service.name);
 	if (context->json)
 		command_print_json(context, json_pack("{s:s}", "removed", service.name));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/client.h"
 #include "lock.h"
 #include "message.h"
 #include "record/state.h"
@@ -232,6 +233,7 @@ int command_begin(struct command_context *context, enum command_access access,
 	    !(access == COMMAND_REMOVES && context->place.netns_gone))
 		return -1;
 	datapath_init(&context->datapath, &context->place);
+	files_name(&context->files, command_state_dir(context), context->place.suffix);
 	if (access == COMMAND_READS)
 		return 0;
 	context->lock =
@@ -247,6 +249,47 @@ int command_open(struct command_context *context, enum command_access access, co
 	if (command_begin(context, access, operation))
 		return -1;
 	return datapath_open(&context->datapath, &context->failure);
+}
+
+int command_need_root(struct command_context *context)
+{
+	if (!geteuid())
+		return 0;
+	return failure_set(&context->failure, EXIT_SYSTEM,
+			   "run it with sudo, or start the agent and join its groups",
+			   "'bgswitch %s' needs root where there is no agent",
+			   context->command->name);
+}
+
+static void warn_not_kept(const struct failure *failure)
+{
+	message_warning("a reboot will not bring this back: %s; %s", failure->what, failure->next);
+}
+
+void command_keep(struct command_context *context)
+{
+	struct failure failure;
+
+	if (files_save_maps(&context->files, &context->datapath, &failure))
+		warn_not_kept(&failure);
+}
+
+void command_keep_previews(struct command_context *context)
+{
+	struct failure failure;
+
+	if (files_save_previews(&context->files, &context->datapath, &failure))
+		warn_not_kept(&failure);
+}
+
+int command_agent(struct command_context *context)
+{
+	char suffix[PLACE_SUFFIX], path[PATH_MAX];
+
+	if (check_all_given(context) || place_suffix(suffix, netns_of(context), &context->failure))
+		return -1;
+	snprintf(path, sizeof(path), "%s/agent%s.sock", command_run_dir(context), suffix);
+	return client_connect(path, &context->failure);
 }
 
 void command_print_json(const struct command_context *context, json_t *object)

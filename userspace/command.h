@@ -13,6 +13,7 @@
 
 #include "datapath/datapath.h"
 #include "failure.h"
+#include "record/files.h"
 
 struct command_context {
 	const struct command *command;
@@ -21,6 +22,7 @@ struct command_context {
 	bool json, pretty;
 	/* filled in by command_begin() */
 	struct place place;
+	struct files files;
 	struct datapath datapath;
 	int lock, pin_lock;
 	struct failure failure; /* what main() prints when the command returns non-zero */
@@ -67,6 +69,19 @@ int command_begin(struct command_context *context, enum command_access access,
 int command_open(struct command_context *context, enum command_access access,
 		 const char *operation);
 
+/* Fails unless this process is root's: for what can only be done without the agent then. */
+int command_need_root(struct command_context *context);
+
+/*
+ * After a change of the maps (or of preview networks): the state file follows. A
+ * disk that is full is worth a warning; the change was made.
+ */
+void command_keep(struct command_context *context);
+void command_keep_previews(struct command_context *context);
+
+/* The agent's socket, connected; CLIENT_NO_AGENT; or -1 with `failure` set. */
+int command_agent(struct command_context *context);
+
 /* Where the lock and the control socket are, and where state, events and history are. */
 const char *command_run_dir(const struct command_context *context);
 const char *command_state_dir(const struct command_context *context);
@@ -100,6 +115,11 @@ int cmd_preview(struct command_context *context, int argc, char **argv);
 int cmd_status(struct command_context *context, int argc, char **argv);
 int cmd_events(struct command_context *context, int argc, char **argv);
 int cmd_history(struct command_context *context, int argc, char **argv);
+int cmd_agent(struct command_context *context, int argc, char **argv);
+int cmd_check(struct command_context *context, int argc, char **argv);
+int cmd_rollback(struct command_context *context, int argc, char **argv);
+int cmd_promote(struct command_context *context, int argc, char **argv);
+int cmd_abort(struct command_context *context, int argc, char **argv);
 int cmd_upgrade(struct command_context *context, int argc, char **argv);
 int cmd_version(struct command_context *context, int argc, char **argv);
 int cmd_help(struct command_context *context, int argc, char **argv);

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "switch/persist.h"
+#include "record/files.h"
 
 /*
  * Checks the instances of a color (-1: of both) and returns

@@ -21,13 +21,20 @@ static const struct command commands[] = {
 	  "         [--on-empty refuse|pass] [--affinity client|connection] | rm NAME | ls",
 	  "declare services", cmd_service, true },
 	{ "apply", "FILE [-n]", "make what runs as the configuration file says", cmd_apply, true },
-	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [-n]", "send new connections to this color",
-	  cmd_set, true },
+	{ "agent", "[-c FILE]", "the daemon: checks health, fails over, takes bad releases back",
+	  cmd_agent, true },
+	{ "check", "[SERVICE] [COLOR]", "probe now, and explain", cmd_check, false },
+	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [--soak TIME] [-n]",
+	  "check this color, send new connections to it, watch it", cmd_set, false },
+	{ "promote", "[SERVICE]", "end the soak now, as passed", cmd_promote, false },
+	{ "abort", "[SERVICE]", "undo the cutover that is under way", cmd_abort, false },
+	{ "rollback", "[SERVICE] [--force] [--no-wait] [--soak TIME] [-n]",
+	  "go back to the previous color", cmd_rollback, false },
 	{ "split", "[SERVICE] PERCENT", "share of new connections that standby gets", cmd_split,
-	  true },
+	  false },
 	{ "preview", "add CIDR...|- COLOR [SERVICE] | rm CIDR...|- [SERVICE] | ls [SERVICE]",
 	  "client networks that always get one color", cmd_preview, true },
-	{ "status", "[-w]", "what is attached, active and listening", cmd_status, true },
+	{ "status", "[-w]", "what is attached, active, listening and healthy", cmd_status, false },
 	{ "events", "[-f] [-n N]", "what happened, and with -f what happens", cmd_events, false },
 	{ "history", "[SERVICE] [-n N]", "who changed where traffic goes, when, and how it ended",
 	  cmd_history, false },
@@ -68,7 +75,8 @@ static void print_help(void)
 	     "  The last five can be set as BGSWITCH_NETNS, BGSWITCH_BPFFS, ... too.\n"
 	     "\n"
 	     "Exit codes: 0 done, 1 usage, 2 kernel, permission or I/O,\n"
-	     "  3 refused and nothing changed, 7 another operation is in progress");
+	     "  3 refused and nothing changed, 5 switched, then rolled back by itself,\n"
+	     "  6 the agent cannot be reached, 7 another operation is in progress");
 }
 
 static void print_command(const struct command *command)

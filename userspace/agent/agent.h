@@ -22,7 +22,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "datapath/datapath.h"
-#include "switch/persist.h"
+#include "record/files.h"
 #include "switch/supervisor.h"
 
 struct agent_setup {

@@ -90,6 +90,25 @@ static void keep(struct agent *agent, struct state *state)
 
 /* ---- after a reboot */
 
+static int restore_previews(struct agent *agent, const struct state *state, const char *name,
+			    __u32 slot, struct failure *failure)
+{
+	struct preview *previews;
+	char *warning = NULL;
+	ssize_t count = state_previews(state, name, &previews, &warning, failure);
+	int err = 0;
+
+	if (warning)
+		warn_of_state(warning, agent);
+	free(warning);
+	if (count < 0)
+		return -1;
+	if (count)
+		err = previews_add(&agent->datapath, slot, previews, count, failure);
+	free(previews);
+	return err;
+}
+
 static void restore_route(struct agent *agent, const struct state *state, const char *name)
 {
 	struct bgs_service service;
@@ -101,7 +120,7 @@ static void restore_route(struct agent *agent, const struct state *state, const 
 	    service_find(&agent->datapath, name, &slot, &service, &failure))
 		return;
 	if (service_flip(&agent->datapath, slot, route, &failure) ||
-	    state_restore_previews(state, name, &agent->datapath, slot, &failure))
+	    restore_previews(agent, state, name, slot, &failure))
 		warn_of_state(failure.what, agent);
 }
 

@@ -219,6 +219,7 @@ bool state_operation(const struct state *state, const char *service, struct oper
 		return false;
 	*operation = (struct operation){
 		.to = color_parse(to),
+		.forced = json_is_true(json_object_get(object, "forced")),
 		.began_ms = began,
 		.soak_until_ms = until,
 		.soak_ms = soak,
@@ -235,8 +236,8 @@ void state_set_operation(struct state *state, const char *service,
 	json_t *value = NULL;
 
 	if (operation)
-		value = json_pack("{s:s, s:s, s:{s:s, s:i}, s:s, s:I, s:I, s:I, s:o}", "phase",
-				  phases[operation->phase], "verb", operation->verb, "before",
+		value = json_pack("{s:b, s:s, s:s, s:{s:s, s:i}, s:s, s:I, s:I, s:I, s:o}", "forced",
+				  operation->forced, "phase", phases[operation->phase], "verb", operation->verb, "before",
 				  "active", color_name(operation->before.active), "split_bp",
 				  (int)operation->before.split_bp, "to", color_name(operation->to),
 				  "began_ms", (json_int_t)operation->began_ms, "soak_until_ms",

@@ -78,6 +78,7 @@ struct operation {
 	char verb[16]; /* "set", "rollback", ... */
 	struct bgs_route before; /* to go back to */
 	enum bgs_color to;
+	bool forced; /* past the gate, and not healthy since */
 	long long began_ms, soak_until_ms; /* CLOCK_REALTIME */
 	unsigned int soak_ms;
 	uid_t uid; /* (uid_t)-1: the agent by itself */

@@ -7,7 +7,7 @@
 #ifndef BGSWITCH_LOCAL_H
 #define BGSWITCH_LOCAL_H
 
-#include "switch/persist.h"
+#include "record/files.h"
 #include "switch/supervisor.h"
 
 struct local;

@@ -200,7 +200,7 @@ void supervisor_supersede(struct supervisor *supervisor, const char *text)
 int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, uid_t uid,
 		     struct failure *failure)
 {
-	struct bgs_route route;
+	struct bgs_route route = {};
 	char share[16], reason[EVENT_TEXT];
 	enum bgs_color standby;
 	struct history_entry entry = { .at_ms = wall_clock_ms(), .operation = "split",

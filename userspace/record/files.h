@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Taking what runs, and what is under way, over into the state file. */
-#ifndef BGSWITCH_PERSIST_H
-#define BGSWITCH_PERSIST_H
+/* The files in the state directory, and keeping the one that repeats the maps in step. */
+#ifndef BGSWITCH_FILES_H
+#define BGSWITCH_FILES_H
+
+#include <limits.h>
 
 #include "record/state.h"
 
-/* Where the files that survive are; borrowed strings. */
+/* Where the files that survive are. */
 struct files {
-	const char *directory;
-	char state[64], events[64], history[64]; /* names in it */
+	const char *directory; /* borrowed */
+	char state[NAME_MAX], events[NAME_MAX], history[NAME_MAX]; /* names in it */
 };
 
-/* Fills in the names, with `suffix` ("" or "@NETNS") before their ends. */
+/* Fills in the names, with `suffix` ("" or "@NETNS") before their endings. */
 void files_name(struct files *files, const char *directory, const char *suffix);
 
 /*
@@ -26,7 +28,11 @@ int files_open_state(const struct files *files, struct state **state,
 int files_save_maps(const struct files *files, const struct datapath *datapath,
 		    struct failure *failure);
 
-/* That, and what is under way for one service (NULL: nothing), and where a rollback goes (-1). */
+/* The same after a change of preview networks. */
+int files_save_previews(const struct files *files, const struct datapath *datapath,
+			struct failure *failure);
+
+/* The maps, and what is under way for one service (NULL: nothing), and where a rollback goes (-1). */
 int files_save_operation(const struct files *files, const struct datapath *datapath,
 			 const char *service, const struct operation *operation, int previous,
 			 struct failure *failure);
