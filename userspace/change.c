@@ -207,7 +207,7 @@ static int by_itself(struct command_context *context, const struct change *chang
 		return -1;
 	err = begin_here(context, local, change);
 	if (!err)
-		signal = local_run(local, false);
+		signal = local_run(local, change->no_wait);
 	if (!err)
 		err = report(context, local_result(local));
 	local_close(local);

@@ -237,7 +237,7 @@ static void test_without_registration_a_connection_is_enough(void **state)
 	assert_int_equal(result.reached, -1);
 }
 
-static void test_the_server_sees_a_reset_and_no_port_waits(void **state)
+static void test_the_server_sees_an_orderly_end(void **state)
 {
 	struct stage *stage = *state;
 	struct service_check_result result;
@@ -251,8 +251,8 @@ static void test_the_server_sees_a_reset_and_no_port_waits(void **state)
 	assert_reached(&result, BGS_BLUE);
 	server = accept(stage->listeners[BGS_BLUE], (struct sockaddr *)&peer, &size);
 	assert_true(server >= 0);
-	assert_int_equal(recv(server, &byte, 1, 0), -1);
-	assert_int_equal(errno, ECONNRESET);
+	/* Many servers log a reset as an error; this comes every few seconds. */
+	assert_int_equal(recv(server, &byte, 1, 0), 0);
 	close(server);
 }
 
@@ -284,7 +284,7 @@ int main(void)
 		stage_test(test_the_wrong_color_is_found),
 		stage_test(test_another_service_on_loopback_is_stepped_around),
 		stage_test(test_without_registration_a_connection_is_enough),
-		stage_test(test_the_server_sees_a_reset_and_no_port_waits),
+		stage_test(test_the_server_sees_an_orderly_end),
 		stage_test(test_only_the_armed_connection_is_noted),
 	};
 

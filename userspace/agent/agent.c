@@ -60,7 +60,8 @@ static void tell(const struct event *event, void *data)
 		webhooks_send(agent->webhooks, event);
 }
 
-static int open_log(struct agent *agent, const struct config *config, struct failure *failure)
+struct event_log *agent_open_log(struct agent *agent, const struct config *config,
+				 struct failure *failure)
 {
 	const struct files *files = agent->setup->files;
 	const char *file = config ? config->agent.log : NULL;
@@ -74,8 +75,7 @@ static int open_log(struct agent *agent, const struct config *config, struct fai
 		.data = agent,
 	};
 
-	agent->log = event_log_open(&sinks, failure);
-	return agent->log ? 0 : -1;
+	return event_log_open(&sinks, failure);
 }
 
 /* ---- sources */
@@ -232,9 +232,9 @@ static int start(struct agent *agent, struct failure *failure)
 	/* The log before anything is done; its place is in the file, which is read again below. */
 	if (agent->setup->config_path && config_load(&config, agent->setup->config_path, failure))
 		return -1;
-	err = open_log(agent, config, failure);
+	agent->log = agent_open_log(agent, config, failure);
 	config_free(config);
-	if (err)
+	if (!agent->log)
 		return -1;
 	err = sd_event_new(&agent->event);
 	if (err < 0)

@@ -116,6 +116,8 @@ void child_answer(struct agent *agent, struct call *call, const char *key,
 		  const char *const words[]);
 
 /* agent.c */
+struct event_log *agent_open_log(struct agent *agent, const struct config *config,
+				 struct failure *failure);
 void agent_tell_manager(struct agent *agent); /* READY=1 once, STATUS= */
 
 #endif

@@ -168,9 +168,6 @@ static void begin(struct agent *agent, struct member *member, struct call *call,
 		call_fail_with(call, &failure);
 		return;
 	}
-	if (member->supervisor->cutover.state == CUTOVER_SOAKING)
-		supervisor_supersede(member->supervisor,
-				     "another change was asked for during the soak");
 	member->holds_lock = true;
 	member->call = call;
 	member->waits_for_flip = !true_of(parameters, "wait");

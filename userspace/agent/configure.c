@@ -183,6 +183,27 @@ int configure_outputs(struct agent *agent, const struct config *config, struct f
 	return 0;
 }
 
+static bool same_text(const char *left, const char *right)
+{
+	return left == right || (left && right && !strcmp(left, right));
+}
+
+/* Event lines go where the new configuration says, from the next one on. */
+static int move_log(struct agent *agent, const struct config *config, struct failure *failure)
+{
+	const char *before = agent->config ? agent->config->agent.log : NULL;
+	struct event_log *log;
+
+	if (!agent->config || same_text(before, config->agent.log))
+		return 0;
+	log = agent_open_log(agent, config, failure);
+	if (!log)
+		return -1;
+	event_log_close(agent->log);
+	agent->log = agent->host.log = log;
+	return 0;
+}
+
 static int apply_file(struct agent *agent, struct failure *failure)
 {
 	struct config *config;
@@ -199,6 +220,8 @@ static int apply_file(struct agent *agent, struct failure *failure)
 	}
 	/* What can be refused comes first: then nothing has changed. */
 	err = configure_outputs(agent, config, failure);
+	if (!err)
+		err = move_log(agent, config, failure);
 	if (!err && (config->has_attach || config->has_services)) {
 		err = make_true(agent, config, state, failure);
 		keep(agent, state);

@@ -80,8 +80,12 @@ static void complete(struct cutover *cutover, enum event_kind kind, const char *
 	char after[DURATION_TEXT];
 	unsigned long long spent = cutover->host->now(cutover->data) - cutover->began;
 
+	if (spent > DURATION_MAX_MS)
+		spent = DURATION_MAX_MS;
+	if (spent > 1000)
+		spent -= spent % 100; /* for people */
 	announce(cutover, kind, to, "%s has the new connections%s, after %s", color_name(to), how,
-		 duration_format(after, spent > DURATION_MAX_MS ? DURATION_MAX_MS : spent));
+		 duration_format(after, spent));
 	finish(cutover, OUTCOME_COMPLETE);
 }
 

@@ -144,19 +144,25 @@ const struct cutover_host supervisor_cutover_host = {
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
 		     struct failure *failure)
 {
-	if (supervisor->cutover.state == CUTOVER_SOAKING)
+	struct cutover *cutover = &supervisor->cutover;
+
+	/* The same color again is not another change: its soak goes on, and is waited for. */
+	if (cutover->state == CUTOVER_SOAKING && cutover->request.to == request->to) {
+		supervisor_evaluate(supervisor);
+		return 0;
+	}
+	if (cutover->state == CUTOVER_SOAKING)
 		supervisor_supersede(supervisor, "another change was asked for during the soak");
-	if (supervisor->cutover.state != CUTOVER_IDLE)
+	if (cutover->state != CUTOVER_IDLE)
 		return failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
 				   "another operation is in progress: %s %s (%s)",
-				   supervisor->cutover.request.verb,
-				   color_name(supervisor->cutover.request.to),
+				   cutover->request.verb, color_name(cutover->request.to),
 				   supervisor_state(supervisor));
 	for (size_t i = 0; i < supervisor->monitor_count && !request->force; i++) {
 		if (supervisor->monitors[i]->color == request->to)
 			monitor_watch(supervisor->monitors[i]);
 	}
-	cutover_begin(&supervisor->cutover, request);
+	cutover_begin(cutover, request);
 	supervisor_evaluate(supervisor);
 	return 0;
 }
@@ -176,8 +182,10 @@ int supervisor_rollback_request(const struct supervisor *supervisor,
 
 int supervisor_promote(struct supervisor *supervisor, struct failure *failure)
 {
-	int err = cutover_promote(&supervisor->cutover, failure);
+	int err;
 
+	supervisor_notice_others(supervisor);
+	err = cutover_promote(&supervisor->cutover, failure);
 	supervisor_evaluate(supervisor);
 	return err;
 }
@@ -186,6 +194,7 @@ int supervisor_abort(struct supervisor *supervisor, uid_t uid, struct failure *f
 {
 	int err;
 
+	supervisor_notice_others(supervisor);
 	supervisor->cutover.request.uid = uid; /* history names who ended it */
 	err = cutover_abort(&supervisor->cutover, failure);
 	supervisor_evaluate(supervisor);

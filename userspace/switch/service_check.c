@@ -135,7 +135,6 @@ static int bind_to_other_port(const struct bgs_endpoint *target, unsigned short 
 
 static int begin(struct service_check *check, struct service_check_result *result)
 {
-	const struct linger reset = { .l_onoff = 1 };
 	struct sockaddr_storage target;
 	socklen_t size = to_sockaddr(&check->target, check->target.port, &target);
 
@@ -146,14 +145,30 @@ static int begin(struct service_check *check, struct service_check_result *resul
 		fail_errno(result, -check->fd);
 	if (check->fd < 0)
 		return -1;
-	/* The server learns at once that nothing comes, and no port waits here. */
-	setsockopt(check->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	trace_arm(check->datapath, check->port);
 	if (!connect(check->fd, (struct sockaddr *)&target, size) || errno == EINPROGRESS)
 		return 0;
 	fail_errno(result, errno);
 	close(check->fd);
 	return -1;
+}
+
+/* Is there an instance that the kernel could choose? A lookup notes what it finds dead. */
+static bool can_serve(const struct service_check *check, const struct bgs_service *service,
+		      enum bgs_color color)
+{
+	enum bgs_family family = endpoint_is_v4(&check->target) ? BGS_V4 : BGS_V6;
+	struct bgs_rotation set;
+
+	return !map_get(check->datapath->fds[PIN_ROTATION], &check->slot, &set) &&
+	       set.ready[color][family] & service->enabled[color];
+}
+
+/* With nobody to steer to, a connection would only be refused, and counted. */
+static bool can_be_seen(const struct service_check *check)
+{
+	return can_serve(check, &check->before, BGS_BLUE) ||
+	       can_serve(check, &check->before, BGS_GREEN);
 }
 
 struct service_check *service_check_begin(const struct datapath *datapath, __u32 slot,
@@ -175,8 +190,8 @@ struct service_check *service_check_begin(const struct datapath *datapath, __u32
 	err = map_get(datapath->fds[PIN_SERVICES], &slot, &check->before);
 	if (err)
 		fail(result, "%s: the service is gone", result->address);
-	else if (!choose_target(datapath, slot, listen, &check->target))
-		result->ok = true; /* nobody on this host can see it */
+	else if (!choose_target(datapath, slot, listen, &check->target) || !can_be_seen(check))
+		result->ok = true; /* nobody on this host can see what becomes of it */
 	else
 		endpoint_format(result->address, &check->target, false);
 	if (!*result->error && !result->ok && !begin(check, result))
@@ -198,17 +213,6 @@ static int expected_color(const struct bgs_service *service)
 	if (service->flags.has_preview || (route->split_bp && route->split_bp < BGS_SPLIT_MAX))
 		return -1;
 	return route->split_bp ? !route->active : (int)route->active;
-}
-
-/* Is there an instance that the kernel could choose? It has just looked, and noted what is dead. */
-static bool can_serve(const struct service_check *check, const struct bgs_service *service,
-		      enum bgs_color color)
-{
-	enum bgs_family family = endpoint_is_v4(&check->target) ? BGS_V4 : BGS_V6;
-	struct bgs_rotation set;
-
-	return !map_get(check->datapath->fds[PIN_ROTATION], &check->slot, &set) &&
-	       set.ready[color][family] & service->enabled[color];
 }
 
 static void judge_reached(const struct service_check *check, const struct bgs_service *after,

@@ -59,8 +59,7 @@ static void note_color_health(struct supervisor *supervisor)
 	}
 }
 
-/* Somebody may have changed the route since we saw it: then the soak is about nothing any more. */
-static void notice_others(struct supervisor *supervisor)
+void supervisor_notice_others(struct supervisor *supervisor)
 {
 	struct bgs_service service;
 	struct bgs_route *seen = &supervisor->route;
@@ -85,7 +84,7 @@ static void step(struct supervisor *supervisor)
 		return;
 	}
 	if (due)
-		notice_others(supervisor);
+		supervisor_notice_others(supervisor);
 	cutover_step(&supervisor->cutover);
 	if (due)
 		host->unlock(host->data);
@@ -280,7 +279,7 @@ int supervisor_update(struct supervisor *supervisor, const struct service *servi
 		err = fill_monitors(supervisor, service, NULL, 0, failure);
 	}
 	supervisor->rotation_due = true;
-	notice_others(supervisor);
+	supervisor_notice_others(supervisor);
 	supervisor_evaluate(supervisor);
 	return err;
 }

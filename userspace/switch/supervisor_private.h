@@ -13,6 +13,9 @@ extern const struct cutover_host supervisor_cutover_host;
 /* After anything that may have changed: announces, steps the cutover, acts, sets paces. */
 void supervisor_evaluate(struct supervisor *supervisor);
 
+/* Somebody may have changed the route since we saw it: then a soak is about nothing any more. */
+void supervisor_notice_others(struct supervisor *supervisor);
+
 /* By the checks alone; unknown without any. */
 enum health supervisor_checked_health(const struct supervisor *supervisor, enum bgs_color color);
 /* And by whether there is a listener at all. */
