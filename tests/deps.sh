@@ -9,7 +9,7 @@ build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf
 	bpftool libjansson-dev libsmartcols-dev libcurl4-openssl-dev libhttp-parser-dev
 	libsystemd-dev libyaml-dev libmnl-dev"
 demo="nginx-light wrk curl iproute2 util-linux procps"
-check="libcmocka-dev"
+check="libcmocka-dev openssl"
 test="$demo $check python3 python3-pytest haproxy nodejs redis-server redis-tools
 	apache2-utils hey ethtool"
 vmtest="kmod file udev python3 util-linux"

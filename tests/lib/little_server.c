@@ -98,7 +98,10 @@ static void *serve(void *data)
 
 		if (fd < 0)
 			continue;
-		server->connections++;
+		if (server->connections++ && server->later) {
+			server->answer = server->later;
+			server->length = strlen(server->later);
+		}
 		if (read_request(server, fd))
 			answer(server, fd);
 		close(fd);

@@ -19,6 +19,7 @@ struct little_server {
 	enum little_behaviour behaviour;
 	const char *answer; /* NULL: none */
 	size_t length;
+	const char *later; /* what connections after the first get; NULL: the same */
 	char address[64]; /* where it listens */
 	unsigned int port;
 	/* What it saw; read them after little_stop(). */
@@ -28,7 +29,10 @@ struct little_server {
 	pthread_t thread;
 };
 
-/* Listens on `host` ("127.0.0.1" or "::1") at a port of the kernel's choice. */
+/*
+ * Listens on `host` ("127.0.0.1" or "::1") at a port of the kernel's choice. `later` may
+ * be set before the first connection.
+ */
 void little_start(struct little_server *server, const char *host, enum little_behaviour behaviour,
 		  const char *answer, size_t length);
 void little_stop(struct little_server *server);

@@ -169,6 +169,30 @@ static void test_an_endless_header_is_cut_off(void **state)
 	free(header);
 }
 
+static void test_a_redirect_is_followed_when_it_may(void **state)
+{
+	static const char redirect[] =
+		"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/next\r\n"
+		"Content-Length: 4\r\n\r\nold\n";
+	static const char answer[] = OK "Content-Length: 3\r\n\r\nnew";
+	struct check check = http_check();
+	struct little_server server;
+	struct check_result result;
+
+	(void)state;
+	check.redirects = 1;
+	check.body_contains = "new";
+	little_start(&server, "127.0.0.1", LITTLE_CLOSE, redirect, strlen(redirect));
+	server.later = answer;
+	result = probing_once(&check, server.address);
+	little_stop(&server);
+	assert_string_equal(result.error, "");
+	assert_int_equal(result.status, 200);
+	assert_string_equal(result.body, "new");
+	/* to the instance, whatever host the redirect names */
+	assert_contains(server.request, "GET /next HTTP/1.1\r\nHost: elsewhere.test\r\n");
+}
+
 static void test_the_request_is_complete(void **state)
 {
 	static const char answer[] = OK "Content-Length: 0\r\n\r\n";
@@ -305,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_answer_has_its_result),
 		cmocka_unit_test(test_an_endless_header_is_cut_off),
+		cmocka_unit_test(test_a_redirect_is_followed_when_it_may),
 		cmocka_unit_test(test_the_request_is_complete),
 		cmocka_unit_test(test_what_could_forge_a_request_is_refused),
 		cmocka_unit_test(test_a_bad_pattern_is_refused),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check/socket_pool.h"
 #include "check/timetable.h"
 #include "lib/little_server.h"
 #include "lib/probing.h"
@@ -306,6 +307,46 @@ static void test_checks_are_spread_over_the_interval(void **state)
 	little_stop(&server);
 }
 
+static void nobody(struct watch *watch, uint32_t events)
+{
+	(void)watch, (void)events;
+}
+
+/* Sockets are kept for the next check, and closed when none has needed them for a while. */
+static void test_idle_sockets_are_trimmed(void **state)
+{
+	enum { COUNT = 8, KEPT = 3 };
+	const uint64_t long_ns = 3600ull * 1000000000;
+	struct connection *taken[COUNT];
+	struct socket_pool pool = {};
+	struct watches watches;
+	int before = descriptors(), peak;
+
+	(void)state;
+	assert_int_equal(watches_open(&watches), 0);
+	socket_pool_trim(&pool, &watches, 1);
+	for (int i = 0; i < COUNT; i++) {
+		taken[i] = socket_take(&pool, &watches, i % 2 ? AF_INET6 : AF_INET, nobody);
+		assert_non_null(taken[i]);
+	}
+	peak = descriptors();
+	for (int i = 0; i < COUNT; i++)
+		socket_give(&pool, &watches, taken[i]);
+	assert_int_equal(descriptors(), peak);
+	socket_pool_trim(&pool, &watches, long_ns); /* they were in use in that time */
+	assert_int_equal(descriptors(), peak);
+	for (int i = 0; i < KEPT; i++)
+		taken[i] = socket_take(&pool, &watches, AF_INET, nobody);
+	assert_int_equal(descriptors(), peak); /* used again */
+	for (int i = 0; i < KEPT; i++)
+		socket_give(&pool, &watches, taken[i]);
+	socket_pool_trim(&pool, &watches, 2 * long_ns);
+	assert_int_equal(descriptors(), peak - COUNT + KEPT);
+	socket_pool_close(&pool, &watches);
+	watches_close(&watches);
+	assert_int_equal(descriptors(), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_callbacks_may_change_everything),
 		cmocka_unit_test(test_two_hundred_of_all_kinds),
 		cmocka_unit_test(test_checks_are_spread_over_the_interval),
+		cmocka_unit_test(test_idle_sockets_are_trimmed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,13 +37,13 @@ static void tell_ends(struct transfers *transfers)
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(transfers->multi, &left))) {
+	while ((message = curl->multi_info_read(transfers->multi, &left))) {
 		CURLcode code = message->data.result;
 		char *data = NULL;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
+		curl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
 		transfers->end(data, code);
 	}
 }
@@ -60,7 +60,7 @@ static void socket_ready(struct watch *watch, uint32_t events)
 		what |= CURL_CSELECT_OUT;
 	if (events & (EPOLLERR | EPOLLHUP))
 		what |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(transfers->multi, socket->fd, what, &running);
+	curl->multi_socket_action(transfers->multi, socket->fd, what, &running);
 	tell_ends(transfers);
 }
 
@@ -70,7 +70,7 @@ static void timer_ready(struct watch *watch, uint32_t events)
 	int running;
 
 	(void)events;
-	curl_multi_socket_action(transfers->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	curl->multi_socket_action(transfers->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	tell_ends(transfers);
 }
 
@@ -103,7 +103,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *k
 		free(socket);
 		return -1;
 	}
-	curl_multi_assign(transfers->multi, fd, socket);
+	curl->multi_assign(transfers->multi, fd, socket);
 	return 0;
 }
 
@@ -140,16 +140,15 @@ static struct transfers *transfers_new(struct watches *watches)
 		return NULL;
 	transfers->watches = watches;
 	transfers->timer = -1;
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-	transfers->multi = curl_multi_init();
+	transfers->multi = curl->multi_init();
 	if (!transfers->multi || open_timer(transfers)) {
 		transfers_free(transfers);
 		return NULL;
 	}
-	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
-	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
+	curl->multi_setopt(transfers->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl->multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
+	curl->multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl->multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
 	return transfers;
 }
 
@@ -158,14 +157,13 @@ void transfers_free(struct transfers *transfers)
 	if (!transfers)
 		return;
 	while (transfers->idle_count)
-		curl_easy_cleanup(transfers->idle[--transfers->idle_count]);
+		curl->easy_cleanup(transfers->idle[--transfers->idle_count]);
 	if (transfers->multi)
-		curl_multi_cleanup(transfers->multi);
+		curl->multi_cleanup(transfers->multi);
 	if (transfers->timer >= 0)
 		close(transfers->timer);
 	if (transfers->timer_watch)
 		watch_retire(transfers->watches, &transfers->timer_watch->watch);
-	curl_global_cleanup();
 	free(transfers);
 }
 
@@ -178,22 +176,22 @@ CURL *transfer_take(struct prober *prober)
 	transfers = prober->transfers;
 	if (!transfers)
 		return NULL;
-	return transfers->idle_count ? transfers->idle[--transfers->idle_count] : curl_easy_init();
+	return transfers->idle_count ? transfers->idle[--transfers->idle_count] : curl->easy_init();
 }
 
 int transfer_start(struct transfers *transfers, CURL *easy, transfer_end *end, void *data)
 {
 	transfers->end = end;
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, data);
-	return curl_multi_add_handle(transfers->multi, easy) ? -1 : 0;
+	curl->easy_setopt(easy, CURLOPT_PRIVATE, data);
+	return curl->multi_add_handle(transfers->multi, easy) ? -1 : 0;
 }
 
 void transfer_stop(struct transfers *transfers, CURL *easy)
 {
-	curl_multi_remove_handle(transfers->multi, easy);
-	curl_easy_reset(easy);
+	curl->multi_remove_handle(transfers->multi, easy);
+	curl->easy_reset(easy);
 	if (transfers->idle_count < IDLE_HANDLES)
 		transfers->idle[transfers->idle_count++] = easy;
 	else
-		curl_easy_cleanup(easy);
+		curl->easy_cleanup(easy);
 }

@@ -3,7 +3,7 @@
 #ifndef BGSWITCH_CURL_TRANSFERS_H
 #define BGSWITCH_CURL_TRANSFERS_H
 
-#include <curl/curl.h>
+#include "curl.h"
 
 struct prober;
 struct transfers;
@@ -11,7 +11,8 @@ struct transfers;
 /* Called once for a transfer that was started and not stopped; it has to stop it. */
 typedef void transfer_end(void *data, CURLcode code);
 
-/* A handle with nothing set, NULL when memory is out. transfer_stop() takes it back. */
+/* A handle with nothing set (after curl_load()), NULL when memory is out. transfer_stop() takes it
+ * back. */
 CURL *transfer_take(struct prober *prober);
 
 /* 0 or -1 */

@@ -27,26 +27,26 @@ struct curl_probe {
 /* The server's header, of each answer on the way anew. */
 static size_t on_header(char *bytes, size_t size, size_t length, void *data)
 {
-	struct curl_probe *curl = data;
+	struct curl_probe *own = data;
 
 	(void)size; /* always 1 */
 	if (length > 5 && !memcmp(bytes, "HTTP/", 5))
-		curl->header_length = 0;
-	curl->answer.received += length;
-	curl->header_length += length;
-	curl->header_too_long = curl->header_length > HTTP_MAX_HEADER;
-	return curl->header_too_long ? 0 : length;
+		own->header_length = 0;
+	own->answer.received += length;
+	own->header_length += length;
+	own->header_too_long = own->header_length > HTTP_MAX_HEADER;
+	return own->header_too_long ? 0 : length;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t length, void *data)
 {
-	struct curl_probe *curl = data;
+	struct curl_probe *own = data;
 
 	(void)size; /* always 1 */
-	curl->answer.received += length;
-	if (http_answer_add_body(&curl->answer, bytes, length))
+	own->answer.received += length;
+	if (http_answer_add_body(&own->answer, bytes, length))
 		return length;
-	curl->answer.complete = !curl->answer.no_memory;
+	own->answer.complete = !own->answer.no_memory;
 	return 0;
 }
 
@@ -58,54 +58,54 @@ static int on_open(void *data, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
-static bool connected(const struct curl_probe *curl)
+static bool connected(const struct curl_probe *own)
 {
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof(peer);
 
-	return curl->socket != CURL_SOCKET_BAD &&
-	       !getpeername(curl->socket, (struct sockaddr *)&peer, &length);
+	return own->socket != CURL_SOCKET_BAD &&
+	       !getpeername(own->socket, (struct sockaddr *)&peer, &length);
 }
 
 static void release(struct probe *probe)
 {
-	struct curl_probe *curl = probe->private;
+	struct curl_probe *own = probe->private;
 
-	http_answer_free(&curl->answer);
-	if (!curl->easy)
+	http_answer_free(&own->answer);
+	if (!own->easy)
 		return;
-	transfer_stop(probe->prober->transfers, curl->easy);
-	curl->easy = NULL;
+	transfer_stop(probe->prober->transfers, own->easy);
+	own->easy = NULL;
 }
 
 static unsigned int status_of(CURL *easy)
 {
 	long status = 0;
 
-	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	curl->easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	return (unsigned int)status;
 }
 
 /* What plain HTTP says in the same case, it says here. */
 static void explain(const struct probe *probe, CURLcode code, struct check_result *result)
 {
-	struct curl_probe *curl = probe->private;
-	const char *words = *curl->error ? curl->error : curl_easy_strerror(code);
+	struct curl_probe *own = probe->private;
+	const char *words = *own->error ? own->error : curl->easy_strerror(code);
 	long error = 0;
 	curl_off_t length = -1;
 
-	curl_easy_getinfo(curl->easy, CURLINFO_OS_ERRNO, &error);
-	curl_easy_getinfo(curl->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-	curl->answer.header_complete = status_of(curl->easy) != 0;
-	curl->answer.announced = length >= 0 ? (unsigned long long)length : ULLONG_MAX;
-	if (curl->header_too_long)
+	curl->easy_getinfo(own->easy, CURLINFO_OS_ERRNO, &error);
+	curl->easy_getinfo(own->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	own->answer.header_complete = status_of(own->easy) != 0;
+	own->answer.announced = length >= 0 ? (unsigned long long)length : ULLONG_MAX;
+	if (own->header_too_long)
 		probe_fail(result, "header longer than %d bytes", HTTP_MAX_HEADER);
-	else if (curl->answer.no_memory)
+	else if (own->answer.no_memory)
 		probe_fail(result, "no memory for the answer");
 	else if (code == CURLE_COULDNT_CONNECT && error)
 		probe_fail_connect(probe, result, (int)error);
 	else if (code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE)
-		http_answer_cut(&curl->answer, result);
+		http_answer_cut(&own->answer, result);
 	else if (code == CURLE_TOO_MANY_REDIRECTS)
 		probe_fail(result, "more than %u redirects", probe->check->redirects);
 	else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
@@ -114,11 +114,11 @@ static void explain(const struct probe *probe, CURLcode code, struct check_resul
 		probe_fail(result, "%s", words);
 }
 
-static bool refused(const struct curl_probe *curl, CURLcode code)
+static bool refused(const struct curl_probe *own, CURLcode code)
 {
 	long error = 0;
 
-	curl_easy_getinfo(curl->easy, CURLINFO_OS_ERRNO, &error);
+	curl->easy_getinfo(own->easy, CURLINFO_OS_ERRNO, &error);
 	return code == CURLE_COULDNT_CONNECT && error == ECONNREFUSED;
 }
 
@@ -127,22 +127,22 @@ static void start(struct probe *probe);
 static void on_end(void *data, CURLcode code)
 {
 	struct probe *probe = data;
-	struct curl_probe *curl = probe->private;
+	struct curl_probe *own = probe->private;
 	struct check_result result = {};
 
-	if (refused(curl, code) && probe_next_address(probe)) {
+	if (refused(own, code) && probe_next_address(probe)) {
 		release(probe);
 		start(probe);
 		return;
 	}
 	/* Our own limit on the body ends a transfer early, and well. */
-	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && curl->answer.complete)) {
-		http_expect_judge(probe->check, curl->regex, status_of(curl->easy), &curl->answer,
+	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && own->answer.complete)) {
+		http_expect_judge(probe->check, own->regex, status_of(own->easy), &own->answer,
 				  &result);
 	} else {
 		explain(probe, code, &result);
-		result.status = status_of(curl->easy);
-		probe_keep_body(&result, curl->answer.beginning, curl->answer.body_length);
+		result.status = status_of(own->easy);
+		probe_keep_body(&result, own->answer.beginning, own->answer.body_length);
 	}
 	release(probe);
 	probe_end(probe, &result);
@@ -151,82 +151,82 @@ static void on_end(void *data, CURLcode code)
 static void set_tls(CURL *easy, const struct check *check)
 {
 	if (check->tls.ca) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, check->tls.ca);
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		curl->easy_setopt(easy, CURLOPT_CAINFO, check->tls.ca);
+		curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
 	if (check->tls.certificate)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, check->tls.certificate);
+		curl->easy_setopt(easy, CURLOPT_SSLCERT, check->tls.certificate);
 	if (check->tls.key)
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, check->tls.key);
+		curl->easy_setopt(easy, CURLOPT_SSLKEY, check->tls.key);
 	if (check->tls.insecure) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+		curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
 	/* A resumed session would not show the certificate. */
-	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	curl->easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 }
 
 /* A connection of its own, to the instance and nowhere else, whatever the environment says. */
 static void set_connection(CURL *easy, const struct probe *probe,
 			   const struct curl_slist *connect_to)
 {
-	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl->easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to);
+	curl->easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl->easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl->easy_setopt(easy, CURLOPT_PROXY, "");
+	curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	/* The prober's own deadline comes first. */
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)probe->check->timeout_ms * 2);
+	curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)probe->check->timeout_ms * 2);
 }
 
 static void set_request(CURL *easy, const struct probe *probe)
 {
-	const struct curl_probe *curl = probe->private;
+	const struct curl_probe *own = probe->private;
 	const char *method = http_request_method(probe->check);
 
-	curl_easy_setopt(easy, CURLOPT_URL, curl->url);
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, curl->headers);
+	curl->easy_setopt(easy, CURLOPT_URL, own->url);
+	curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl->easy_setopt(easy, CURLOPT_HTTPHEADER, own->headers);
 	if (!strcmp(method, "HEAD"))
-		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		curl->easy_setopt(easy, CURLOPT_NOBODY, 1L);
 	else
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, probe->check->redirects ? 1L : 0L);
-	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)probe->check->redirects);
+		curl->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, probe->check->redirects ? 1L : 0L);
+	curl->easy_setopt(easy, CURLOPT_MAXREDIRS, (long)probe->check->redirects);
 }
 
-static void set_answer(CURL *easy, struct curl_probe *curl)
+static void set_answer(CURL *easy, struct curl_probe *own)
 {
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, curl);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, curl);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl->error);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, curl);
+	curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl->easy_setopt(easy, CURLOPT_HEADERDATA, own);
+	curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl->easy_setopt(easy, CURLOPT_WRITEDATA, own);
+	curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, own->error);
+	curl->easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
+	curl->easy_setopt(easy, CURLOPT_SOCKOPTDATA, own);
 }
 
 /* The timeout is the prober's; libcurl's own limits only have to be longer. */
 static void start(struct probe *probe)
 {
-	struct curl_probe *curl = probe->private;
+	struct curl_probe *own = probe->private;
 	struct check_result result = {};
 	CURL *easy = transfer_take(probe->prober);
 
-	http_answer_init(&curl->answer, false, http_expect_body(probe->check));
-	curl->header_length = 0;
-	curl->header_too_long = false;
-	*curl->error = '\0';
-	curl->socket = CURL_SOCKET_BAD;
-	curl->easy = easy;
+	http_answer_init(&own->answer, false, http_expect_body(probe->check));
+	own->header_length = 0;
+	own->header_too_long = false;
+	*own->error = '\0';
+	own->socket = CURL_SOCKET_BAD;
+	own->easy = easy;
 	if (easy) {
-		set_connection(easy, probe, curl->connect_to[probe->address_now]);
+		set_connection(easy, probe, own->connect_to[probe->address_now]);
 		set_tls(easy, probe->check);
 		set_request(easy, probe);
-		set_answer(easy, curl);
+		set_answer(easy, own);
 		if (!transfer_start(probe->prober->transfers, easy, on_end, probe))
 			return;
 	}
@@ -236,7 +236,7 @@ static void start(struct probe *probe)
 }
 
 /* Takes the request apart again: what it is made of was checked when it was built. */
-static int set_headers(struct curl_probe *curl, char *request)
+static int set_headers(struct curl_probe *own, char *request)
 {
 	char *rest = strstr(request, "\r\n") + 2, *end;
 
@@ -244,10 +244,10 @@ static int set_headers(struct curl_probe *curl, char *request)
 		struct curl_slist *headers;
 
 		*end = '\0';
-		headers = curl_slist_append(curl->headers, rest);
+		headers = curl->slist_append(own->headers, rest);
 		if (!headers)
 			return -ENOMEM;
-		curl->headers = headers;
+		own->headers = headers;
 	}
 	return 0;
 }
@@ -255,7 +255,7 @@ static int set_headers(struct curl_probe *curl, char *request)
 /* SNI and verification go by the URL's host: a name, or the address in its brackets. */
 static int set_url(struct probe *probe, const char *address)
 {
-	struct curl_probe *curl = probe->private;
+	struct curl_probe *own = probe->private;
 	const struct check *check = probe->check;
 	const char *name = check->tls.server_name ? check->tls.server_name : check->host;
 	const char *port = strrchr(address, ':') + 1;
@@ -264,7 +264,7 @@ static int set_url(struct probe *probe, const char *address)
 	if (!name)
 		name = address;
 	length = *name == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":");
-	return asprintf(&curl->url, "%s://%.*s:%s%s", check->kind == CHECK_HTTPS ? "https" : "http",
+	return asprintf(&own->url, "%s://%.*s:%s%s", check->kind == CHECK_HTTPS ? "https" : "http",
 			(int)length, name, port, http_request_path(check)) < 0
 		       ? -ENOMEM
 		       : 0;
@@ -272,16 +272,16 @@ static int set_url(struct probe *probe, const char *address)
 
 static int set_connect_to(struct probe *probe)
 {
-	struct curl_probe *curl = probe->private;
+	struct curl_probe *own = probe->private;
 	char address[ENDPOINT_TEXT], entry[ENDPOINT_TEXT + 2];
 	int err = 0;
 
 	do {
-		struct curl_slist **list = &curl->connect_to[probe->address_now];
+		struct curl_slist **list = &own->connect_to[probe->address_now];
 
 		/* "::": whatever host and port a redirect names. */
 		snprintf(entry, sizeof(entry), "::%s", probe_address_text(probe, address));
-		*list = curl_slist_append(NULL, entry);
+		*list = curl->slist_append(NULL, entry);
 		if (!*list)
 			err = -ENOMEM;
 	} while (probe_next_address(probe));
@@ -310,6 +310,8 @@ static int curl_prepare(struct probe *probe, struct failure *failure)
 	size_t length;
 	int err;
 
+	if (curl_load(failure))
+		return -1;
 	probe->private = calloc(1, sizeof(struct curl_probe));
 	if (!probe->private)
 		return failure_errno(failure, ENOMEM, "free some memory", "cannot add a check");
@@ -327,39 +329,38 @@ static double seconds(CURL *easy, CURLINFO what)
 {
 	curl_off_t microseconds = 0;
 
-	curl_easy_getinfo(easy, what, &microseconds);
+	curl->easy_getinfo(easy, what, &microseconds);
 	return (double)microseconds / 1e6;
 }
 
 static void how_far(const struct probe *probe, struct check_result *result)
 {
-	const struct curl_probe *curl = probe->private;
+	const struct curl_probe *own = probe->private;
 
-	if (!connected(curl))
+	if (!connected(own))
 		probe_fail(result, "no connection within %s", probe_timeout(probe));
-	else if (curl->answer.received)
+	else if (own->answer.received)
 		probe_fail(result, "answer not complete within %s (%zu bytes received)",
-			   probe_timeout(probe), curl->answer.received);
+			   probe_timeout(probe), own->answer.received);
 	else if (probe->check->kind == CHECK_HTTPS &&
-		 seconds(curl->easy, CURLINFO_APPCONNECT_TIME_T) <= 0)
+		 seconds(own->easy, CURLINFO_APPCONNECT_TIME_T) <= 0)
 		probe_fail(result, "no TLS handshake within %s (connected)", probe_timeout(probe));
 	else
 		probe_fail(result,
 			   "no answer within %s (connected in %.1f ms, request sent, "
 			   "0 bytes received)",
-			   probe_timeout(probe),
-			   seconds(curl->easy, CURLINFO_CONNECT_TIME_T) * 1e3);
+			   probe_timeout(probe), seconds(own->easy, CURLINFO_CONNECT_TIME_T) * 1e3);
 }
 
 static void curl_expire(struct probe *probe, struct check_result *result)
 {
-	struct curl_probe *curl = probe->private;
+	struct curl_probe *own = probe->private;
 
 	how_far(probe, result);
-	result->status = status_of(curl->easy);
+	result->status = status_of(own->easy);
 	if (result->status)
 		http_expect_status(probe->check, result->status, result);
-	probe_keep_body(result, curl->answer.beginning, curl->answer.body_length);
+	probe_keep_body(result, own->answer.beginning, own->answer.body_length);
 	release(probe);
 }
 
@@ -374,18 +375,18 @@ static void curl_describe(const struct probe *probe, char sent[CHECK_TEXT])
 
 static void curl_dispose(struct probe *probe)
 {
-	struct curl_probe *curl = probe->private;
+	struct curl_probe *own = probe->private;
 
-	if (!curl)
+	if (!own)
 		return;
-	for (struct curl_slist *header = curl->headers; header; header = header->next)
+	for (struct curl_slist *header = own->headers; header; header = header->next)
 		explicit_bzero(header->data, strlen(header->data));
-	curl_slist_free_all(curl->headers);
+	curl->slist_free_all(own->headers);
 	for (int i = 0; i < PROBE_ADDRESSES; i++)
-		curl_slist_free_all(curl->connect_to[i]);
-	http_expect_free(curl->regex);
-	free(curl->url);
-	free(curl);
+		curl->slist_free_all(own->connect_to[i]);
+	http_expect_free(own->regex);
+	free(own->url);
+	free(own);
 }
 
 const struct probe_way probe_curl = {

@@ -27,18 +27,23 @@ static void release(struct probe *probe)
 	http->connection = NULL;
 }
 
-/* Ends with an error; a wrong status that has been seen says more than how it went on. */
-static void fail(struct probe *probe, struct check_result *result)
+/* What came before it went wrong: a wrong status says more than how it went on. */
+static void tell_answer(const struct probe *probe, struct check_result *result)
 {
 	const struct http *http = probe->private;
-	const struct http_answer *answer = http->connection ? &http->connection->answer : NULL;
+	const struct http_answer *answer = &http->connection->answer;
 
-	if (answer && answer->header_complete) {
+	if (answer->header_complete) {
 		result->status = answer->parser.status_code;
 		http_expect_status(probe->check, result->status, result);
 	}
-	if (answer)
-		probe_keep_body(result, answer->beginning, answer->body_length);
+	probe_keep_body(result, answer->beginning, answer->body_length);
+}
+
+static void fail(struct probe *probe, struct check_result *result)
+{
+	if (((const struct http *)probe->private)->connection)
+		tell_answer(probe, result);
 	release(probe);
 	probe_end(probe, result);
 }
@@ -204,15 +209,8 @@ static void how_far(const struct probe *probe, struct check_result *result)
 
 static void http_expire(struct probe *probe, struct check_result *result)
 {
-	const struct http *http = probe->private;
-	const struct http_answer *answer = &http->connection->answer;
-
 	how_far(probe, result);
-	if (answer->header_complete) {
-		result->status = answer->parser.status_code;
-		http_expect_status(probe->check, result->status, result);
-	}
-	probe_keep_body(result, answer->beginning, answer->body_length);
+	tell_answer(probe, result);
 	release(probe);
 }
 
