@@ -11,6 +11,24 @@ from sandbox import wait_for
 
 PATIENCE = 20  # seconds; what takes longer will not come
 
+# Checks that find things out quickly.
+QUICK = {"interval": "100ms", "fast_interval": "50ms", "timeout": "250ms", "rise": 2, "fall": 3}
+
+
+def web(check=None, plain_tcp=False, command=None, no_check=False, **service):
+    """A configuration of one service, :80, with quick checks: of HTTP, unless said otherwise."""
+    if no_check:
+        check = {"type": "none"}
+    elif command:
+        check = {**QUICK, "command": command, **(check or {})}
+    elif plain_tcp:
+        check = {**QUICK, **(check or {})}
+    else:
+        check = {**QUICK, "path": "/", **(check or {})}
+    service = {"listen": ":80", "blue": "127.0.0.1:8081", "green": "127.0.0.1:8082",
+               "check": check, "soak": "1s", **service}
+    return {"attach": ["eth0"], "services": {"web": service}}
+
 
 class Agent:
     """One at a time. It works on the pins of `bgs` and answers its commands."""
@@ -116,8 +134,9 @@ class Health:
         self.bgs, self.name = bgs, service
 
     def service(self):
+        """None: there is none yet."""
         services = self.bgs.status()["services"]
-        return next(s for s in services if self.name in (None, s["name"]))
+        return next((s for s in services if self.name in (None, s["name"])), None)
 
     def color(self, color):
         return self.service()["colors"][color]["health"]
@@ -132,7 +151,7 @@ class Health:
         def holds():
             nonlocal last
             last = self.service()
-            return condition(last)
+            return last and condition(last)
 
         try:
             wait_for(holds, what, seconds)

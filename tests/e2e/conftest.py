@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 import agent as daemon
+import broken
 import cli
 import host
 import load
@@ -75,6 +76,25 @@ def serve(net, tmp_path):
     started = servers.Servers(net.host, tmp_path)
     yield started
     started.close()
+
+
+@pytest.fixture
+def misbehave(net):
+    """misbehave(label, port, …): a server that is well until it is told otherwise."""
+    started = []
+
+    def start(label, port, **options):
+        started.append(broken.Broken(net.host, label, port, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return broken.make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
