@@ -50,6 +50,7 @@ class Broken:
         self.host, self.label, self.place = host, label, (address, port)
         self.certificates = certificates
         self.requests = []  # as text
+        self.requests_since_turn = 0
         self.served = self.most = 0  # connections, also those that sent nothing; most at a time
         self.over = threading.Event()
         self.open = set()
@@ -60,7 +61,7 @@ class Broken:
     def turn(self, way):
         """To one of the ways below, answer_WAY(), or "refuse"; connections of before end."""
         assert way == "refuse" or hasattr(self, f"answer_{way}"), way
-        self.way = way
+        self.way, self.requests_since_turn = way, 0
         if way == "refuse":
             self.stop_listening()
         elif not self.listener:
@@ -109,6 +110,7 @@ class Broken:
                 connection = self.secure(connection, way)
             connection.settimeout(30)
             self.requests.append(connection.recv(65536).decode(errors="replace"))
+            self.requests_since_turn += way == self.way
             getattr(self, f"answer_{way}")(connection)
         except OSError:
             pass  # the other side has had enough

@@ -71,6 +71,20 @@ def agent(bgs, tmp_path):
     service.close()
 
 
+@pytest.fixture(params=["agent", "alone"])
+def driver(request, bgs, agent):
+    """driver(config): commands find an agent, or do its work themselves; returns which."""
+    def drive(config):
+        if request.param == "agent":
+            agent.start(config)
+        else:
+            agent.configure(config)
+            bgs("apply", agent.config)
+        return request.param
+
+    return drive
+
+
 @pytest.fixture
 def serve(net, tmp_path):
     started = servers.Servers(net.host, tmp_path)
