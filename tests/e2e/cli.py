@@ -20,7 +20,8 @@ class Bgswitch:
         self.namespace = namespace
         self.run_dir = pathlib.Path(run_dir)
         self.environment = {**os.environ, "BGSWITCH_CGROUP": str(cgroup),
-                            "BGSWITCH_RUN_DIR": str(run_dir)}
+                            "BGSWITCH_RUN_DIR": str(run_dir),
+                            "BGSWITCH_STATE_DIR": str(self.run_dir / "state")}
 
     def run(self, *words, **options):
         """Whatever comes out of it: a CompletedProcess."""

@@ -94,7 +94,7 @@ def test_handshake_across_a_flip_is_served(attached, net, slow, cookies):
     net.host.sysctl("ipv4/tcp_syncookies", cookies)
     client = slow()
     client.open_half()
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     assert client.ask() == ("blue" if cookies < 2 else "green"), "reset at the flip"
 
 
@@ -105,7 +105,7 @@ def test_handshake_across_many_flips_is_served(attached, net, slow, cookies):
     for number in range(10):
         client = slow()
         client.open_half()
-        attached("set", ("green", "blue")[number % 2])
+        attached("set", ("green", "blue")[number % 2], "--no-wait")
         answers.append(client.ask())
     assert None not in answers, answers
 

@@ -167,7 +167,7 @@ static bool can_serve(const struct service_check *check, const struct bgs_servic
 /* With nobody to steer to, a connection would only be refused, and counted. */
 static bool can_be_seen(const struct service_check *check)
 {
-	return can_serve(check, &check->before, BGS_BLUE) ||
+	return check->before.flags.pass_when_empty || can_serve(check, &check->before, BGS_BLUE) ||
 	       can_serve(check, &check->before, BGS_GREEN);
 }
 
