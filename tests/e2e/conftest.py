@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+import agent as daemon
 import cli
 import host
 import load
@@ -59,6 +60,14 @@ def attached(bgs):
     """bgswitch with the default service on eth0: :80, 8081, 8082."""
     bgs("attach", "eth0")
     return bgs
+
+
+@pytest.fixture
+def agent(bgs, tmp_path):
+    """Not started yet: agent.start(config)."""
+    service = daemon.Agent(bgs, tmp_path)
+    yield service
+    service.close()
 
 
 @pytest.fixture
