@@ -47,6 +47,7 @@ class Setter:
         self.possible = {"blue"}
         self.codes = collections.Counter()
         self.wrong = []
+        self.recent = collections.deque(maxlen=12)
         self.begun = threading.Event()
         self.gate, self.busy = threading.Lock(), threading.Lock()
         self.ended = False
@@ -75,6 +76,7 @@ class Setter:
         self.begun.set()
         result = self.bgs.run(*words)
         self.codes[words[0], result.returncode] += 1
+        self.recent.append((time.time(), " ".join(words), result.returncode, result.stderr.strip()))
         changed = after(color) if after else self.possible
         if result.returncode == DONE:
             self.possible = changed
@@ -130,7 +132,9 @@ def assert_consistent(bgs, trail, setter, ask):
     """With no agent and no command: files whole, the active color known and in use."""
     trail.state()
     active = bgs.service()["active"]
-    assert active in setter.possible, f"{active} is active, expected {setter.possible}"
+    assert active in setter.possible, (
+        f"{active} is active, expected {setter.possible}\n" +
+        "\n".join(map(str, [*setter.recent, *trail.events()[-12:], *trail.history()[-6:]])))
     assert ask() == active
     setter.possible = {active}
 
