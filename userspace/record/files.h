@@ -32,7 +32,8 @@ int files_save_maps(const struct files *files, const struct datapath *datapath,
 int files_save_previews(const struct files *files, const struct datapath *datapath,
 			struct failure *failure);
 
-/* The maps, and what is under way for one service (NULL: nothing), and where a rollback goes (-1). */
+/* The maps, and what is under way for one service (NULL: nothing), and where a rollback goes (-1).
+ */
 int files_save_operation(const struct files *files, const struct datapath *datapath,
 			 const char *service, const struct operation *operation, int previous,
 			 struct failure *failure);

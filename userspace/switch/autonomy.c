@@ -20,8 +20,8 @@ static void rotate(struct supervisor *supervisor, enum bgs_color color)
 		const struct monitor *monitor = supervisor->monitors[i];
 
 		if (monitor->color == color && count < BGS_MAX_INSTANCES)
-			places[count++] = (struct rotation_place){ monitor->place,
-								   monitor->health.health };
+			places[count++] =
+				(struct rotation_place){ monitor->place, monitor->health.health };
 	}
 	if (!count || service_get(datapath, supervisor->slot, &service))
 		return;
@@ -44,7 +44,8 @@ void supervisor_alarm(struct supervisor *supervisor, const char *text)
 	if (!strcmp(supervisor->alarm, text))
 		return;
 	snprintf(supervisor->alarm, sizeof(supervisor->alarm), "%s", text);
-	event_emit(supervisor->host->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR, "%s", text);
+	event_emit(supervisor->host->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR, "%s",
+		   text);
 }
 
 void supervisor_clear_alarm(struct supervisor *supervisor)

@@ -95,15 +95,14 @@ static json_t *last_json(const struct monitor *monitor)
 
 	if (!monitor->has_last)
 		return json_null();
-	return json_pack("{s:b, s:o, s:f, s:I, s:o, s:o, s:o, s:i}", "ok", monitor->last.ok,
-			 "status",
-			 monitor->last.status ? json_integer(monitor->last.status) : json_null(),
-			 "ms", monitor->last.duration_us / 1e3, "at_ms",
-			 (json_int_t)monitor->last.ended_ms, "error",
-			 failure ? text_or_null(failure->error) : json_null(), "sent",
-			 failure ? text_or_null(failure->sent) : json_null(), "body",
-			 failure ? text_or_null(failure->body) : json_null(), "attempts",
-			 (int)(monitor->last.ok ? monitor->health.good : monitor->health.bad));
+	return json_pack(
+		"{s:b, s:o, s:f, s:I, s:o, s:o, s:o, s:i}", "ok", monitor->last.ok, "status",
+		monitor->last.status ? json_integer(monitor->last.status) : json_null(), "ms",
+		monitor->last.duration_us / 1e3, "at_ms", (json_int_t)monitor->last.ended_ms,
+		"error", failure ? text_or_null(failure->error) : json_null(), "sent",
+		failure ? text_or_null(failure->sent) : json_null(), "body",
+		failure ? text_or_null(failure->body) : json_null(), "attempts",
+		(int)(monitor->last.ok ? monitor->health.good : monitor->health.bad));
 }
 
 static json_t *failure_json(const struct monitor *monitor)

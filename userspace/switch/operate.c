@@ -212,8 +212,11 @@ int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, u
 	struct bgs_route route = {};
 	char share[16], reason[EVENT_TEXT];
 	enum bgs_color standby;
-	struct history_entry entry = { .at_ms = wall_clock_ms(), .operation = "split",
-				       .uid = uid, .outcome = "complete", .reason = share };
+	struct history_entry entry = { .at_ms = wall_clock_ms(),
+				       .operation = "split",
+				       .uid = uid,
+				       .outcome = "complete",
+				       .reason = share };
 
 	if (host_route(supervisor, &route, failure))
 		return -1;
@@ -269,10 +272,10 @@ void supervisor_adopt(struct supervisor *supervisor, const struct operation *ope
 					   .soak_ms = operation->soak_ms,
 					   .uid = operation->uid };
 	char text[DURATION_TEXT];
-	long long left = (operation->phase == OPERATION_SOAKING
-				  ? operation->soak_until_ms
-				  : operation->began_ms + operation->soak_ms) -
-			 wall_clock_ms();
+	long long left =
+		(operation->phase == OPERATION_SOAKING ? operation->soak_until_ms
+						       : operation->began_ms + operation->soak_ms) -
+		wall_clock_ms();
 
 	snprintf(request.verb, sizeof(request.verb), "%s", operation->verb);
 	if (now->active != operation->to || now->split_bp) {

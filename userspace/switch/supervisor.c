@@ -28,8 +28,8 @@ static void set_paces(struct supervisor *supervisor)
 		struct monitor *monitor = supervisor->monitors[i];
 
 		if (monitor->probe)
-			probe_pace(monitor->probe, is_busy(supervisor) ||
-							   health_is_changing(&monitor->health));
+			probe_pace(monitor->probe,
+				   is_busy(supervisor) || health_is_changing(&monitor->health));
 	}
 }
 
@@ -218,9 +218,8 @@ static int fill_monitors(struct supervisor *supervisor, const struct service *se
 	return err;
 }
 
-struct supervisor *supervisor_new(const struct supervisor_host *host,
-				  const struct service *service, struct policy *policy,
-				  struct failure *failure)
+struct supervisor *supervisor_new(const struct supervisor_host *host, const struct service *service,
+				  struct policy *policy, struct failure *failure)
 {
 	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
 
