@@ -57,6 +57,22 @@ void monitor_watch(struct monitor *monitor)
 		probe_hurry(monitor->probe);
 }
 
+void monitor_pace(struct monitor *monitor, bool hurried)
+{
+	bool fast = hurried || health_is_changing(&monitor->health);
+
+	if (!monitor->probe)
+		return;
+	monitor->pace = fast ? PACE_FAST : PACE_NORMAL;
+	probe_pace(monitor->probe, fast);
+}
+
+bool monitor_is_steady(const struct monitor *monitor, enum health before)
+{
+	return monitor->health.health == before && monitor->pace == PACE_NORMAL &&
+	       !health_is_changing(&monitor->health);
+}
+
 void monitor_stop(struct monitor *monitor)
 {
 	probe_remove(monitor->probe);
