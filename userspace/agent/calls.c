@@ -21,10 +21,16 @@ static bool true_of(const json_t *parameters, const char *key)
 
 static void run_ping(struct call *call, const json_t *parameters, void *data)
 {
+	const struct agent *agent = data;
+	const struct prober_statistics *checks = prober_statistics(agent->prober);
+
 	(void)parameters;
-	(void)data;
 	call_reply(call,
-		   json_pack("{s:i, s:s}", "pid", (int)getpid(), "version", BGSWITCH_VERSION));
+		   json_pack("{s:i, s:s, s:{s:I, s:I, s:I, s:I}}", "pid", (int)getpid(), "version",
+			     BGSWITCH_VERSION, "checks", "ended", (json_int_t)checks->checks,
+			     "failed", (json_int_t)checks->failed, "late",
+			     (json_int_t)checks->late, "worst_delay_us",
+			     (json_int_t)checks->worst_delay_us));
 }
 
 static void run_health(struct call *call, const json_t *parameters, void *data)
