@@ -17,7 +17,7 @@ static const struct command commands[] = {
 	{ "detach", "IF...|all", "stop steering; the last one removes everything", cmd_detach,
 	  true },
 	{ "service",
-	  "add NAME --listen A... --blue A... --green A... [--failover on|off]\n"
+	  "add NAME --listen A... --blue A... --green A... [--failover auto|listener|off]\n"
 	  "         [--on-empty refuse|pass] [--affinity client|connection] | rm NAME | ls",
 	  "declare services", cmd_service, true },
 	{ "apply", "FILE [-n]", "make what runs as the configuration file says", cmd_apply, true },

@@ -45,7 +45,7 @@ static int host_route(void *data, struct bgs_route *route, struct failure *failu
 {
 	const struct supervisor *supervisor = data;
 	struct bgs_service service;
-	int err = service_get(supervisor->host->datapath, supervisor->slot, &service);
+	int err = supervisor_read(supervisor, &service);
 
 	if (err)
 		return failure_errno(failure, -err, "see 'bgswitch service ls'",
