@@ -62,7 +62,7 @@ static void print_help(void)
 	     "\n"
 	     "Commands (none: status):");
 	for (size_t i = 0; i < COMMANDS; i++)
-		printf("  %-9s%s\n", commands[i].name, commands[i].help);
+		printf("  %-10s%s\n", commands[i].name, commands[i].help);
 	puts("\n"
 	     "Options, anywhere:\n"
 	     "  -j, --json      print JSON        -p, --pretty    print JSON, indented\n"
