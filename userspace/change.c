@@ -107,9 +107,9 @@ static json_t *or_null(const char *text)
 
 static json_t *parameters_of(const struct change *change)
 {
-	json_t *object = json_pack("{s:o, s:b, s:b, s:b}", "service", or_null(change->service),
-				   "force", change->force, "wait", !change->no_wait, "dry_run",
-				   change->dry_run);
+	json_t *object =
+		json_pack("{s:o, s:b, s:b, s:b}", "service", or_null(change->service), "force",
+			  change->force, "wait", !change->no_wait, "dry_run", change->dry_run);
 
 	if (change->color >= 0)
 		json_object_set_new(object, "color", json_string(color_name(change->color)));
@@ -167,7 +167,7 @@ static int warn_of_families(struct command_context *context, const struct change
 	    (!change->force && !color_listening(datapath, slot, change->color)))
 		return 0;
 	return target_check(datapath, slot, &service, change->color, &context->failure) < 0 ? -1
-											     : 0;
+											    : 0;
 }
 
 static int begin_here(struct command_context *context, struct local *local,
@@ -184,8 +184,7 @@ static int begin_here(struct command_context *context, struct local *local,
 	else if (supervisor_rollback_request(local_supervisor(local), &request, &context->failure))
 		return -1;
 	/* Without an agent nobody is left to watch once the command has returned. */
-	return local_begin(local, &request, change->has_soak || change->no_wait,
-			   &context->failure);
+	return local_begin(local, &request, change->has_soak || change->no_wait, &context->failure);
 }
 
 static int by_itself(struct command_context *context, const struct change *change)

@@ -42,14 +42,13 @@ static int add(struct inspection *inspection, const struct check *check, enum bg
 {
 	struct probing *probing = &inspection->probings[inspection->count];
 
-	*probing = (struct probing){ .color = color, .address = address,
-				     .left = &inspection->left };
+	*probing =
+		(struct probing){ .color = color, .address = address, .left = &inspection->left };
 	inspection->count++;
 	if (check->kind == CHECK_NONE)
 		return 0;
 	inspection->left++;
-	probing->probe =
-		prober_add(inspection->prober, check, address, note, probing, failure);
+	probing->probe = prober_add(inspection->prober, check, address, note, probing, failure);
 	return probing->probe ? 0 : -1;
 }
 
@@ -79,9 +78,9 @@ static json_t *probing_json(const struct probing *probing)
 {
 	const struct check_result *result = &probing->result;
 	char text[ENDPOINT_TEXT];
-	json_t *object = json_pack("{s:s}", "address",
-				   endpoint_format(text, &probing->address->key,
-						   probing->address->any_family));
+	json_t *object = json_pack(
+		"{s:s}", "address",
+		endpoint_format(text, &probing->address->key, probing->address->any_family));
 
 	if (!probing->ended) /* there is no check */
 		return object;
@@ -90,7 +89,8 @@ static json_t *probing_json(const struct probing *probing)
 			    result->status ? json_integer(result->status) : json_null());
 	json_object_set_new(object, "ms", json_real(result->duration_us / 1e3));
 	json_object_set_new(object, "sent", text_json(result->sent));
-	json_object_set_new(object, "error", *result->error ? text_json(result->error) : json_null());
+	json_object_set_new(object, "error",
+			    *result->error ? text_json(result->error) : json_null());
 	json_object_set_new(object, "body", *result->body ? text_json(result->body) : json_null());
 	return object;
 }

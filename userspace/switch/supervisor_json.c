@@ -25,8 +25,8 @@ static json_t *operation_json(const struct supervisor *supervisor)
 		return json_null();
 	return json_pack("{s:s, s:s, s:s, s:I, s:I}", "operation", cutover->request.verb, "from",
 			 color_name(cutover->before.active), "to", color_name(cutover->request.to),
-			 "uid", cutover->request.uid == (uid_t)-1 ? (json_int_t)-1
-								  : cutover->request.uid,
+			 "uid",
+			 cutover->request.uid == (uid_t)-1 ? (json_int_t)-1 : cutover->request.uid,
 			 "left_ms", (json_int_t)(deadline > now ? deadline - now : 0));
 }
 
