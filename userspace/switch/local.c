@@ -66,7 +66,7 @@ static int open_log(struct local *local, struct failure *failure)
 	const struct event_sinks nothing = {}, sinks = {
 		.directory = files->directory,
 		.name = files->events,
-		.to_stderr = !local->setup.quiet,
+		.also = local->setup.show,
 	};
 
 	local->log = event_log_open(local->setup.dry_run ? &nothing : &sinks, failure);
