@@ -198,6 +198,7 @@ int local_begin(struct local *local, struct cutover_request *request, bool has_s
 	if (!has_soak)
 		request->soak_ms = policy->soak_ms;
 	request->ready_timeout_ms = policy->ready_timeout_ms;
+	supervisor_make_way(local->supervisor, request->to);
 	local->ended = false;
 	return supervisor_begin(local->supervisor, request, failure);
 }
