@@ -41,7 +41,7 @@ FUZZ_SECONDS ?= 60
 
 # ---- how
 
-PACKAGES := libbpf jansson smartcols libcurl libsystemd yaml-0.1 libmnl
+PACKAGES := libbpf jansson smartcols libsystemd yaml-0.1 libmnl
 # Found when it is needed: `make deps` runs before the libraries are there.
 PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 # http_parser brings no .pc file.

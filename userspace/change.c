@@ -77,16 +77,24 @@ static int report(struct command_context *context, json_t *result)
 	return err;
 }
 
-/* ---- through the agent */
-
-static void show_event(const json_t *parameters, void *data)
+/* Progress, for those who wait. A refusal is what the command ends with: once is enough. */
+static void show_event(const struct event *event, void *data)
 {
-	struct event event;
 	char line[EVENT_LINE];
 
 	(void)data;
+	if (event->kind != EVENT_REFUSED)
+		message_info("%s", event_format(line, event));
+}
+
+/* ---- through the agent */
+
+static void show_reply(const json_t *parameters, void *data)
+{
+	struct event event;
+
 	if (!event_from_json(&event, json_object_get(parameters, "event")))
-		message_info("%s", event_format(line, &event));
+		show_event(&event, data);
 }
 
 static int signal_fd(sigset_t *before)
@@ -107,9 +115,9 @@ static json_t *or_null(const char *text)
 
 static json_t *parameters_of(const struct change *change)
 {
-	json_t *object = json_pack("{s:o, s:b, s:b, s:b}", "service", or_null(change->service),
-				   "force", change->force, "wait", !change->no_wait, "dry_run",
-				   change->dry_run);
+	json_t *object =
+		json_pack("{s:o, s:b, s:b, s:b}", "service", or_null(change->service), "force",
+			  change->force, "wait", !change->no_wait, "dry_run", change->dry_run);
 
 	if (change->color >= 0)
 		json_object_set_new(object, "color", json_string(color_name(change->color)));
@@ -126,7 +134,7 @@ static int by_agent(struct command_context *context, int agent, const struct cha
 		.parameters = parameters_of(change),
 		.waits = true,
 		.stop_fd = signal_fd(&before),
-		.progress = show_event,
+		.progress = change->no_wait ? NULL : show_reply,
 	};
 	json_t *reply = client_call(agent, &call, &context->failure);
 	json_t *result = json_incref(json_object_get(reply, "result"));
@@ -167,7 +175,7 @@ static int warn_of_families(struct command_context *context, const struct change
 	    (!change->force && !color_listening(datapath, slot, change->color)))
 		return 0;
 	return target_check(datapath, slot, &service, change->color, &context->failure) < 0 ? -1
-											     : 0;
+											    : 0;
 }
 
 static int begin_here(struct command_context *context, struct local *local,
@@ -184,8 +192,7 @@ static int begin_here(struct command_context *context, struct local *local,
 	else if (supervisor_rollback_request(local_supervisor(local), &request, &context->failure))
 		return -1;
 	/* Without an agent nobody is left to watch once the command has returned. */
-	return local_begin(local, &request, change->has_soak || change->no_wait,
-			   &context->failure);
+	return local_begin(local, &request, change->has_soak || change->no_wait, &context->failure);
 }
 
 static int by_itself(struct command_context *context, const struct change *change)
@@ -193,7 +200,7 @@ static int by_itself(struct command_context *context, const struct change *chang
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = change->service,
 				     .dry_run = change->dry_run,
-				     .quiet = message_level() < NORMAL };
+				     .show = change->no_wait ? NULL : show_event };
 	struct local *local;
 	int err, signal = 0;
 
@@ -254,7 +261,7 @@ static int end_by_itself(struct command_context *context, const char *verb, cons
 {
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = service,
-				     .quiet = message_level() < NORMAL };
+				     .show = show_event };
 	struct local *local;
 	int err;
 

@@ -92,8 +92,8 @@ static json_t *by_itself(struct command_context *context, const struct request *
 
 	if (command_need_root(context) || command_open(context, COMMAND_READS, NULL))
 		return NULL;
-	if (request->service && service_find(&context->datapath, request->service, &slot, &found,
-					     &context->failure))
+	if (request->service &&
+	    service_find(&context->datapath, request->service, &slot, &found, &context->failure))
 		return NULL;
 	count = services_read(&context->datapath, &services, &context->failure);
 	if (count < 0)
@@ -116,7 +116,9 @@ static void print_instance(const json_t *instance)
 	const json_t *status = json_object_get(instance, "status");
 
 	printf("    %-24s %s", text_of(instance, "address"),
-	       !ok ? "not checked" : json_is_true(ok) ? "good" : "FAILED");
+	       !ok		  ? "not checked"
+	       : json_is_true(ok) ? "good"
+				  : "FAILED");
 	if (json_is_integer(status))
 		printf(", status %d", (int)json_integer_value(status));
 	if (ok)
@@ -140,10 +142,11 @@ static void print_service(const json_t *service)
 	if (json_is_object(through))
 		printf("  through %s: %s\n", text_of(through, "address"),
 		       json_is_true(json_object_get(through, "ok")) ? "steered as the map says"
-								   : text_of(through, "error"));
-	json_object_foreach (json_object_get(service, "colors"), name, color) {
+								    : text_of(through, "error"));
+	json_object_foreach(json_object_get(service, "colors"), name, color)
+	{
 		printf("  %s: %s\n", name, text_of(color, "health"));
-		json_array_foreach (json_object_get(color, "instances"), i, instance)
+		json_array_foreach(json_object_get(color, "instances"), i, instance)
 			print_instance(instance);
 	}
 }
@@ -155,11 +158,11 @@ static int judge(struct command_context *context, const struct request *request,
 	const json_t *service;
 	size_t i;
 
-	json_array_foreach (services, i, service) {
+	json_array_foreach(services, i, service)
+	{
 		const char *color = request->color < 0 ? text_of(service, "active")
 						       : color_name(request->color);
-		const json_t *checked =
-			json_object_get(json_object_get(service, "colors"), color);
+		const json_t *checked = json_object_get(json_object_get(service, "colors"), color);
 
 		if (!strcmp(text_of(checked, "health"), "unhealthy"))
 			return failure_set(&context->failure, EXIT_REFUSED,
@@ -192,8 +195,7 @@ int cmd_check(struct command_context *context, int argc, char **argv)
 		command_print_json(context, services);
 		return err;
 	}
-	json_array_foreach (services, i, service)
-		print_service(service);
+	json_array_foreach(services, i, service) print_service(service);
 	json_decref(services);
 	return err;
 }

@@ -33,8 +33,7 @@ static void ask_agent(struct command_context *context, json_t *status)
 	if (pong)
 		answer = client_call(agent, &health, &unused);
 	if (answer)
-		status_add_health(status,
-				  (pid_t)json_integer_value(json_object_get(pong, "pid")),
+		status_add_health(status, (pid_t)json_integer_value(json_object_get(pong, "pid")),
 				  json_object_get(answer, "services"));
 	else
 		message_warning("the agent does not answer: %s; %s", unused.what, unused.next);
@@ -90,7 +89,7 @@ static int show(struct command_context *context)
 		command_print_json(context, status);
 	} else {
 		status_print(status);
-		json_array_foreach (json_object_get(status, "warnings"), i, warning)
+		json_array_foreach(json_object_get(status, "warnings"), i, warning)
 			message_warning("%s", json_string_value(warning));
 		json_decref(status);
 	}

@@ -17,10 +17,10 @@
 
 #define CURL_FUNCTIONS(each)                                                                       \
 	each(easy_init) each(easy_cleanup) each(easy_setopt) each(easy_getinfo) each(easy_reset)   \
-	each(easy_strerror) each(multi_init) each(multi_cleanup) each(multi_setopt)                \
-	each(multi_add_handle) each(multi_remove_handle) each(multi_socket_action)                 \
-	each(multi_info_read) each(multi_assign) each(multi_strerror) each(slist_append)           \
-	each(slist_free_all)
+		each(easy_strerror) each(multi_init) each(multi_cleanup) each(multi_setopt)        \
+			each(multi_add_handle) each(multi_remove_handle) each(multi_socket_action) \
+				each(multi_info_read) each(multi_assign) each(multi_strerror)      \
+					each(slist_append) each(slist_free_all)
 
 #undef curl_easy_setopt
 #undef curl_easy_getinfo

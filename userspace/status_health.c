@@ -24,7 +24,8 @@ static const json_t *find_instance(const json_t *instances, const json_t *addres
 	const json_t *instance;
 	size_t i;
 
-	json_array_foreach (instances, i, instance) {
+	json_array_foreach(instances, i, instance)
+	{
 		if (json_equal(json_object_get(instance, "address"), address))
 			return instance;
 	}
@@ -38,7 +39,7 @@ static void add_color(json_t *color, const json_t *health)
 	size_t i;
 
 	take(color, health, color_keys);
-	json_array_foreach (json_object_get(color, "instances"), i, instance)
+	json_array_foreach(json_object_get(color, "instances"), i, instance)
 		take(instance, find_instance(checked, json_object_get(instance, "address")),
 		     instance_keys);
 }
@@ -50,7 +51,7 @@ static void add_service(json_t *service, const json_t *health)
 	const char *name;
 
 	take(service, health, service_keys);
-	json_object_foreach (json_object_get(service, "colors"), name, color)
+	json_object_foreach(json_object_get(service, "colors"), name, color)
 		add_color(color, json_object_get(colors, name));
 }
 
@@ -62,7 +63,8 @@ void status_add_health(json_t *status, pid_t agent, const json_t *health)
 	if (agent)
 		json_object_set_new(status, "agent",
 				    json_pack("{s:b, s:i}", "running", 1, "pid", (int)agent));
-	json_array_foreach (json_object_get(status, "services"), i, service) {
+	json_array_foreach(json_object_get(status, "services"), i, service)
+	{
 		const char *name = json_string_value(json_object_get(service, "name"));
 		const json_t *known = name ? json_object_get(health, name) : NULL;
 

@@ -12,21 +12,11 @@
 #include "duration.h"
 #include "percent.h"
 
-enum column {
-	SERVICE,
-	COLOR,
-	ROLE,
-	SHARE,
-	STEERED,
-	INSTANCE,
-	LISTENING,
-	HEALTH,
-	PROCESS,
-	COLUMNS
-};
+enum column { SERVICE, COLOR, ROLE, SHARE, STEERED, INSTANCE, LISTENING, HEALTH, PROCESS, COLUMNS };
 
-static const char *const headings[COLUMNS] = { "SERVICE",  "COLOR",	"ROLE",	  "SHARE",  "STEERED",
-					       "INSTANCE", "LISTENING", "HEALTH", "PROCESS" };
+static const char *const headings[COLUMNS] = { "SERVICE",   "COLOR",   "ROLE",
+					       "SHARE",	    "STEERED", "INSTANCE",
+					       "LISTENING", "HEALTH",  "PROCESS" };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -80,7 +70,8 @@ static void add_color(struct libscols_table *table, const json_t *service, const
 	char text[32];
 	size_t i;
 
-	json_array_foreach (json_object_get(color, "instances"), i, instance) {
+	json_array_foreach(json_object_get(color, "instances"), i, instance)
+	{
 		struct libscols_line *line = scols_table_new_line(table, NULL);
 
 		if (!line)
@@ -111,7 +102,7 @@ static void print_heading(const json_t *status)
 		fputs("not attached (see 'bgswitch help attach')", stdout);
 	} else {
 		fputs("attached to", stdout);
-		json_array_foreach (attached, i, interface)
+		json_array_foreach(attached, i, interface)
 			printf(" %s", text_of(interface, "ifname"));
 	}
 	if (json_is_true(json_object_get(agent, "running")))
@@ -143,7 +134,7 @@ static void print_service(const json_t *service)
 	size_t i;
 
 	printf("%s:", text_of(service, "name"));
-	json_array_foreach (json_object_get(service, "listen"), i, address)
+	json_array_foreach(json_object_get(service, "listen"), i, address)
 		printf(" %s", json_string_value(address));
 	printf("; failed over %lld, refused %lld, passed %lld, errors %lld\n",
 	       number_of(counters, "failover_total"), number_of(counters, "refused_total"),
@@ -175,9 +166,11 @@ static void print_reasons(const json_t *services)
 	const char *name;
 	size_t i, k;
 
-	json_array_foreach (services, i, service) {
-		json_object_foreach (json_object_get(service, "colors"), name, color) {
-			json_array_foreach (json_object_get(color, "instances"), k, instance)
+	json_array_foreach(services, i, service)
+	{
+		json_object_foreach(json_object_get(service, "colors"), name, color)
+		{
+			json_array_foreach(json_object_get(color, "instances"), k, instance)
 				print_why(service, name, instance);
 		}
 	}
@@ -191,9 +184,11 @@ void status_print(const json_t *status)
 	size_t i;
 
 	print_heading(status);
-	json_array_foreach (services, i, service) {
+	json_array_foreach(services, i, service)
+	{
 		print_service(service);
-		json_object_foreach (json_object_get(service, "colors"), name, color) {
+		json_object_foreach(json_object_get(service, "colors"), name, color)
+		{
 			if (table)
 				add_color(table, service, name, color);
 		}

@@ -116,7 +116,7 @@ def test_wrong_words(attached, words, code, named):
 def test_which_service_must_be_said(attached):
     attached(*WEB)
     before = attached.status()
-    for words in (("set", "green"), ("split", "30"), ("preview", "add", "10.0.0.0/8", "green")):
+    for words in (("set", "green", "--no-wait"), ("split", "30"), ("preview", "add", "10.0.0.0/8", "green")):
         result = attached.run(*words)
         assert_one_clear_line(result, [USAGE], "service")
     assert attached.status() == before
@@ -132,23 +132,23 @@ def test_errors_on_standard_input_change_nothing(attached):
 def test_target_without_listener_is_refused(attached, serve, ask):
     serve.label("blue", 8081)
     before = attached.status()
-    assert_one_clear_line(attached.run("set", "green"), [REFUSED], "green")
+    assert_one_clear_line(attached.run("set", "green", "--no-wait"), [REFUSED], "green")
     assert attached.status() == before
-    attached("set", "green", "--force")
+    attached("set", "green", "--no-wait", "--force")
     assert attached.service()["active"] == "green"
     assert ask() == "blue", "failover"
 
 
 def test_dry_run_changes_nothing(attached, labels, ask):
     before = attached.status()
-    result = attached.run("set", "green", "-n")
+    result = attached.run("set", "green", "--no-wait", "-n")
     assert result.returncode == 0 and "green" in result.stdout + result.stderr
     assert attached.status() == before
     assert ask() == "blue"
 
 
 @pytest.mark.parametrize("words", [
-    ("set", "green"), ("split", "30"), ("upgrade",), ("detach", "eth0"),
+    ("set", "green", "--no-wait"), ("split", "30"), ("upgrade",), ("detach", "eth0"),
     ("preview", "ls"), ("preview", "add", "10.0.0.0/8", "green"), ("service", "rm", "web"),
     WEB], ids=" ".join)
 def test_not_attached(bgs, words):
@@ -161,7 +161,7 @@ def test_status_when_not_attached(bgs):
     assert status["attached"] == [] and status["services"] == []
 
 
-CHANGING = [("attach", "eth0"), ("detach", "eth0"), ("set", "green"), ("split", "30"),
+CHANGING = [("attach", "eth0"), ("detach", "eth0"), ("set", "green", "--no-wait"), ("split", "30"),
             ("service", "rm", "default"), ("upgrade",), ("status",)]
 
 
@@ -191,7 +191,8 @@ def test_missing_bpffs_is_mounted(bgs, net, labels):
     """In a mount namespace of its own, without any bpffs."""
     script = (f"while mountpoint -q {sandbox.BPFFS}; do umount -l {sandbox.BPFFS}; done; "
               f"{cli.BINARY} attach eth0 && mountpoint -q {sandbox.BPFFS} && "
-              f"{cli.BINARY} set green && {cli.BINARY} detach all")
+              f"{cli.BINARY} set green --no-wait && "
+              f"{cli.BINARY} detach all")
     result = net.host.run(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script], env=bgs.environment)
     assert result.returncode == 0, result.stderr
 
@@ -213,7 +214,7 @@ def test_attach_on_read_only_bpffs(bgs):
     sandbox.wait_for(lambda: not cli.new_objects(before), "what was loaded to leave again")
 
 
-@pytest.mark.parametrize("words", [("set", "green"), ("detach", "all"), ("split", "30"), WEB],
+@pytest.mark.parametrize("words", [("set", "green", "--no-wait"), ("detach", "all"), ("split", "30"), WEB],
                          ids=" ".join)
 def test_changes_on_read_only_bpffs(attached, labels, words):
     before = attached.status()
@@ -238,7 +239,7 @@ def foreign_map(name, *how):
 def test_maps_of_another_layout_are_refused_by_name(bgs, name, how):
     foreign_map(name, *how)
     number = cli.bpftool("map", "show", "pinned", cli.PINS / name)["id"]
-    for words in (("attach", "eth0"), ("set", "green"), ("upgrade",)):
+    for words in (("attach", "eth0"), ("set", "green", "--no-wait"), ("upgrade",)):
         result = bgs.run(*words)
         assert result.returncode == FAILED, result
         assert len(result.stderr.splitlines()) == 1
@@ -254,11 +255,11 @@ def test_an_older_layout_is_refused_by_name(attached, labels, ask):
     older = [byte ^ 0xff if place == 0 else byte for place, byte in enumerate(value)]
     update = ("map", "update", "pinned", cli.PINS / "settings", "key", 0, 0, 0, 0, "value")
     cli.bpftool(*update, *older)
-    for words in (("attach", "eth0"), ("upgrade",), ("set", "green"), ("split", "30")):
+    for words in (("attach", "eth0"), ("upgrade",), ("set", "green", "--no-wait"), ("split", "30")):
         assert_one_clear_line(attached.run(*words), [FAILED], "layout")
     assert ask() == "blue", "steering goes on"
     cli.bpftool(*update, *value)
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
 
 
 @pytest.mark.parametrize("victim", ["services", "sockets", "counters", "steer_link",
@@ -267,14 +268,14 @@ def test_half_of_our_pins_is_repaired_or_refused_by_name(attached, labels, ask, 
     os.unlink(cli.PINS / victim)
     result = attached.run("attach", "eth0")
     if result.returncode == 0:
-        attached("set", "green")
+        attached("set", "green", "--no-wait")
         assert ask() == "green"
     else:
         assert_one_clear_line(result, [FAILED], victim)
     attached("detach", "all")
     assert not cli.PINS.exists()
     attached("attach", "eth0")
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     assert ask() == "green"
 
 
@@ -341,7 +342,7 @@ def test_a_link_that_is_not_ours(attached, labels):
 def test_run_directory_that_others_can_write(attached, labels):
     attached.run_dir.chmod(0o777)
     before = attached.status()
-    assert_one_clear_line(attached.run("set", "green"), [FAILED], str(attached.run_dir))
+    assert_one_clear_line(attached.run("set", "green", "--no-wait"), [FAILED], str(attached.run_dir))
     assert attached.status() == before
 
 

@@ -37,7 +37,7 @@ def assert_whole(bgs, ask):
     """Everything there and in use: attach, set, status, a request."""
     bgs("attach", "eth0")
     for color in ("green", "blue"):
-        bgs("set", color)
+        bgs("set", color, "--no-wait")
         assert ask() == color
     status = bgs.status()
     assert [entry["ifname"] for entry in status["attached"]] == ["eth0"]
@@ -69,13 +69,13 @@ def test_next_command_works(bgs, labels, ask, victim):
         detach()
     else:
         attach()
-        seconds = seconds_of(lambda: bgs("set", "green"), lambda: bgs("set", "blue"))
+        seconds = seconds_of(lambda: bgs("set", "green", "--no-wait"), lambda: bgs("set", "blue", "--no-wait"))
         detach()
     killed = 0
     for number in range(KILLS[victim]):
         if victim == "set":
             bgs("attach", "eth0")
-            killed += kill_at_random(bgs, chance, seconds, "set", ("green", "blue")[number % 2])
+            killed += kill_at_random(bgs, chance, seconds, "set", ("green", "blue")[number % 2], "--no-wait")
             assert ask() == bgs.service()["active"]
         elif victim == "attach":
             killed += kill_at_random(bgs, chance, seconds, "attach", "eth0")

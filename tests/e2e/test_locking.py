@@ -8,7 +8,7 @@ import pytest
 from cli import BUSY
 from sandbox import wait_for
 
-WRITERS = [("set", "green"), ("split", "30"), ("attach", "eth0"), ("detach", "all"), ("upgrade",),
+WRITERS = [("set", "green", "--no-wait"), ("split", "30"), ("attach", "eth0"), ("detach", "all"), ("upgrade",),
            ("preview", "add", "10.0.0.0/8", "green"), ("service", "rm", "default"),
            ("service", "add", "web", "--listen", "0.0.0.0:70", "--blue", "9001", "--green",
             "9002")]
@@ -66,7 +66,7 @@ def test_second_writer_is_told_who_is_first(attached, labels, stopped):
 
 
 def test_another_run_directory_is_no_way_around(attached, labels, stopped, tmp_path):
-    result = attached.run("--run-dir", tmp_path / "other", "set", "green")
+    result = attached.run("--run-dir", tmp_path / "other", "set", "green", "--no-wait")
     assert result.returncode == BUSY
     assert attached.service()["active"] == "blue"
 
@@ -74,13 +74,13 @@ def test_another_run_directory_is_no_way_around(attached, labels, stopped, tmp_p
 def test_lock_of_a_killed_writer_is_free(attached, labels, stopped, ask):
     stopped.kill()
     stopped.communicate()
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     assert ask() == "green"
 
 
 def test_unprivileged_processes_cannot_open_the_lock(attached, labels):
     """They could hold a lock on any file that they can open, for reading too."""
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     paths = lock_files(attached)
     assert paths
     for path in paths:
@@ -96,7 +96,7 @@ def test_one_lock_whatever_the_words(attached, labels):
 
     def write(color):
         for _ in range(20):
-            results.append(attached.run("set", color).returncode)
+            results.append(attached.run("set", color, "--no-wait").returncode)
 
     threads = [threading.Thread(target=write, args=(color,)) for color in ("blue", "green")]
     for thread in threads:

@@ -21,7 +21,7 @@ def test_services_map_is_readable(attached, labels):
     assert entry["value"]["name"] == "default"
     assert entry["value"]["route"]["active"] == "BGS_BLUE"
     attached("split", "12.5")
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     entry, = cli.dump("services")
     assert entry["value"]["route"]["active"] == "BGS_GREEN"
     assert entry["value"]["route"]["split_bp"] == 0
@@ -81,7 +81,7 @@ def test_pretty_json_is_the_same_json(attached, labels):
 
 
 def test_quiet_and_verbose(attached, labels):
-    quiet = attached.run("set", "green", "-q")
+    quiet = attached.run("set", "green", "--no-wait", "-q")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     assert attached.run("-v", "upgrade").returncode == 0
 
@@ -97,7 +97,7 @@ def test_service_list_and_removal(attached, serve, ask):
     assert ask(port=70) is None
     attached("service", "add", "web", "--listen", "0.0.0.0:70", "--blue", "9003",
              "--green", "9001")
-    attached("set", "web", "green")
+    attached("set", "web", "green", "--no-wait")
     assert ask(port=70) == "blue", "the listener on 9001 is green's now"
 
 
@@ -183,7 +183,7 @@ def test_conflict_with_a_listener_that_covers_a_specific_address(attached, serve
     assert f"covers the service's own address {HOST4}:70" in attached.warnings()
 
 
-@pytest.mark.parametrize("words", [("set", "green"), ("split", "30"),
+@pytest.mark.parametrize("words", [("set", "green", "--no-wait"), ("split", "30"),
                                    ("preview", "add", "10.0.0.0/8", "green")])
 def test_clients_that_the_target_cannot_serve_are_named(attached, serve, words):
     serve.label("green", 8082, "0.0.0.0")
@@ -195,7 +195,7 @@ def test_clients_that_the_target_cannot_serve_are_named(attached, serve, words):
 def test_set_refuses_a_color_whose_listener_was_shut_down(attached, serve):
     listener = serve.label("green", 8082)
     serve.shut_down(listener)
-    assert attached.run("set", "green").returncode == cli.REFUSED
+    assert attached.run("set", "green", "--no-wait").returncode == cli.REFUSED
     assert attached.service()["active"] == "blue"
 
 
@@ -296,7 +296,7 @@ def test_netns_option(bgs, labels, ask):
     """Run from outside: NAME is what `ip netns` calls it."""
     outside = cli.Bgswitch(Outside(), bgs.environment["BGSWITCH_CGROUP"], bgs.run_dir)
     outside("--netns", "host", "attach", "eth0")
-    outside("--netns", "host", "set", "green")
+    outside("--netns", "host", "set", "green", "--no-wait")
     assert ask() == "green"
     status = json.loads(outside("status", "-j", "--netns", "host"))
     assert status["services"][0]["active"] == "green"
@@ -320,7 +320,7 @@ def test_watching_shows_each_change(attached, labels):
     try:
         os.set_blocking(process.stdout.fileno(), False)
         seen = read_until(process.stdout, lambda text: "default" in text)
-        attached("set", "green", "-q")
+        attached("set", "green", "--no-wait", "-q")
         expected = attached("status").strip().splitlines()
         active = next(line for line in expected if "green" in line)
         seen += read_until(process.stdout, lambda text: active.split()[0] in text)
@@ -346,7 +346,7 @@ def test_watching_as_json(attached, labels):
     process = attached.start("status", "-w", "-j")
     try:
         assert json.loads(process.stdout.readline())["services"][0]["active"] == "blue"
-        attached("set", "green")
+        attached("set", "green", "--no-wait")
         wait_for(lambda: json.loads(process.stdout.readline())["services"][0]["active"] == "green",
                  "the flip to be shown")
     finally:
@@ -375,7 +375,7 @@ def test_sixty_four_instances_of_each_color(attached, serve, ask):
         serve.label(port, port)
     assert len(attached.listening("blue", "wide")) == len(attached.listening("green", "wide")) == 64
     for color, ports in (("blue", blue), ("green", green)):
-        attached("set", "wide", color)
+        attached("set", "wide", color, "--no-wait")
         answers = {ask(port=70) for _ in range(600)}
         assert answers <= {str(port) for port in ports}
         assert len(answers) > 60
@@ -394,7 +394,7 @@ def test_a_thousand_and_twenty_four_services(attached, serve, ask):
         serve.label("blue", port + 2000)
         serve.label("green", port + 4000)
         assert ask(port=port) == "blue"
-        attached("set", f"s{port}", "green")
+        attached("set", f"s{port}", "green", "--no-wait")
         assert ask(port=port) == "green"
 
 

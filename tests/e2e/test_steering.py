@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("net")
 @pytest.mark.parametrize("address, client", [(HOST4, CLIENT4), (HOST6, CLIENT6)])
 def test_new_connections_follow_the_active_color(attached, labels, net, address, client):
     for color in ("blue", "green", "blue"):
-        attached("set", color)
+        attached("set", color, "--no-wait")
         assert host.ask(net.client, address) == [color, client]
 
 
@@ -24,7 +24,7 @@ def test_the_first_color_is_blue(attached, labels, ask):
 
 def test_a_connection_stays_where_it_is(attached, labels, net, ask):
     with host.connect(net.client, HOST4) as kept:
-        attached("set", "green")
+        attached("set", "green", "--no-wait")
         assert ask() == "green"
         kept.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert b"blue" in kept.recv(4096)
@@ -57,7 +57,7 @@ def test_all_listen_addresses_flip_at_once(bgs, serve, ask):
     serve.label("green", 9002)
     places = [(HOST4, 70), (HOST6, 71), (HOST4, 72), (OTHER_HOST4, 72)]
     for color in ("green", "blue"):
-        bgs("set", "wide", color)
+        bgs("set", "wide", color, "--no-wait")
         assert [ask(*place) for place in places] == [color] * 4
     assert ask(OTHER_HOST4, 70) is None
 
@@ -157,7 +157,7 @@ def test_preview_networks_get_their_color(attached, labels, ask, network, addres
     attached("preview", "add", network, "green")
     assert ask(address, source=inside) == "green"
     assert ask(address, source=outside) == "blue"
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     attached("preview", "add", network, "blue")
     assert ask(address, source=inside) == "blue"
     attached("preview", "rm", network)
@@ -203,7 +203,7 @@ def test_previews_belong_to_one_service(attached, labels, serve, ask):
 def test_failover_to_the_other_color(attached, serve, ask, active, other):
     ports = {"blue": 8081, "green": 8082}
     listeners = {color: serve.label(color, port) for color, port in ports.items()}
-    attached("set", active)
+    attached("set", active, "--no-wait")
     serve.end(listeners[active])
     before = attached.counters()
     assert [ask(), ask(HOST6)] == [other, other]
@@ -263,7 +263,7 @@ def test_every_outcome_is_counted_once(attached, labels, ask):
     before = attached.counters()
     for _ in range(5):
         ask()
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     for _ in range(7):
         ask(HOST6)
     after = attached.counters()

@@ -14,7 +14,7 @@ STREAMS = [("new", HOST4), ("new", HOST6), ("keep", HOST4), ("keep", HOST6)]
 def test_under_load(attached, serve, loads, command):
     serve.nginx("blue", 8081)
     serve.nginx("green", 8082)
-    attached("set", "green")
+    attached("set", "green", "--no-wait")
     wanted = steering(attached)
     with loads(*STREAMS) as running:
         for _ in range(50):

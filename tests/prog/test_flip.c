@@ -142,7 +142,7 @@ static int run(const struct stage *stage, const char *run_dir, const char *word,
 {
 	const struct command command = { .name = "test" };
 	struct command_context context;
-	char *words[] = { (char *)"test", (char *)word, NULL };
+	char *words[] = { (char *)"test", (char *)word, (char *)"--no-wait", NULL };
 	int err;
 
 	optind = 0;
@@ -150,8 +150,8 @@ static int run(const struct stage *stage, const char *run_dir, const char *word,
 	command_init(&context);
 	context.command = &command;
 	context.bpffs = stage->fixture.bpffs;
-	context.run_dir = run_dir;
-	err = verb(&context, 2, words);
+	context.run_dir = context.state_dir = run_dir;
+	err = verb(&context, verb == cmd_set ? 3 : 2, words);
 	command_end(&context);
 	return err ? (int)context.failure.code : EXIT_DONE;
 }

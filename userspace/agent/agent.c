@@ -44,7 +44,8 @@ void agent_tell_manager(struct agent *agent)
 	agent->status[1] = healthy;
 	agent->status[2] = busy;
 	agent->status[3] = alarms;
-	sd_notifyf(0, "%sSTATUS=%zu services, %u with a healthy active color, %u switching, %u alarms",
+	sd_notifyf(0,
+		   "%sSTATUS=%zu services, %u with a healthy active color, %u switching, %u alarms",
 		   agent->ready ? "" : "READY=1\n", agent->member_count, healthy, busy, alarms);
 	agent->ready = true;
 }
@@ -217,8 +218,7 @@ static int take_place(struct agent *agent, struct failure *failure)
 		return -1;
 	if (mkdir(setup->files->directory, 0755) && errno != EEXIST)
 		return failure_errno(failure, errno, "name another with --state-dir",
-				     "cannot make the state directory %s",
-				     setup->files->directory);
+				     "cannot make the state directory %s", setup->files->directory);
 	return 0;
 }
 
@@ -284,8 +284,7 @@ int agent_run(const struct agent_setup *setup, struct failure *failure)
 	agent->setup = setup;
 	agent->only_one = -1;
 	datapath_init(&agent->datapath, setup->place);
-	keeper_init(&agent->keeper, setup->run_dir, setup->place->lock_name,
-		    setup->place->pin_dir);
+	keeper_init(&agent->keeper, setup->run_dir, setup->place->lock_name, setup->place->pin_dir);
 	err = start(agent, failure);
 	if (!err) {
 		err = sd_event_loop(agent->event);

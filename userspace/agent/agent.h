@@ -84,8 +84,7 @@ int agent_run(const struct agent_setup *setup, struct failure *failure);
 int roster_sync(struct agent *agent, struct failure *failure);
 void roster_clear(struct agent *agent);
 /* By name, or the only one; NULL with `failure` set. */
-struct member *roster_find(const struct agent *agent, const char *service,
-			   struct failure *failure);
+struct member *roster_find(const struct agent *agent, const char *service, struct failure *failure);
 /* For struct supervisor_host. */
 void roster_host(struct agent *agent);
 

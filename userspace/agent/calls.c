@@ -21,10 +21,16 @@ static bool true_of(const json_t *parameters, const char *key)
 
 static void run_ping(struct call *call, const json_t *parameters, void *data)
 {
+	const struct agent *agent = data;
+	const struct prober_statistics *checks = prober_statistics(agent->prober);
+
 	(void)parameters;
-	(void)data;
-	call_reply(call, json_pack("{s:i, s:s}", "pid", (int)getpid(), "version",
-				   BGSWITCH_VERSION));
+	call_reply(call,
+		   json_pack("{s:i, s:s, s:{s:I, s:I, s:I, s:I}}", "pid", (int)getpid(), "version",
+			     BGSWITCH_VERSION, "checks", "ended", (json_int_t)checks->checks,
+			     "failed", (json_int_t)checks->failed, "late",
+			     (json_int_t)checks->late, "worst_delay_us",
+			     (json_int_t)checks->worst_delay_us));
 }
 
 static void run_health(struct call *call, const json_t *parameters, void *data)
@@ -131,12 +137,11 @@ void calls_moved(struct member *member, const struct cutover *over)
 
 static int busy(const struct supervisor *supervisor, struct failure *failure)
 {
-	return failure_set(failure, EXIT_BUSY,
-			   "wait until it is done, or run 'bgswitch promote' or 'bgswitch abort'",
-			   "another operation is in progress: %s %s (%s)",
-			   supervisor->cutover.request.verb,
-			   color_name(supervisor->cutover.request.to),
-			   supervisor_state(supervisor));
+	return failure_set(
+		failure, EXIT_BUSY,
+		"wait until it is done, or run 'bgswitch promote' or 'bgswitch abort'",
+		"another operation is in progress: %s %s (%s)", supervisor->cutover.request.verb,
+		color_name(supervisor->cutover.request.to), supervisor_state(supervisor));
 }
 
 static int prepare(struct member *member, struct call *call, const json_t *parameters,
@@ -144,15 +149,16 @@ static int prepare(struct member *member, struct call *call, const json_t *param
 {
 	const struct policy *policy = member->supervisor->policy;
 	const json_t *soak = json_object_get(parameters, "soak_ms");
+	enum cutover_state state = member->supervisor->cutover.state;
 
-	/* A soak that nobody waits for is no operation in progress: the next change ends it. */
-	if (member->call || (member->supervisor->cutover.state != CUTOVER_IDLE &&
-			     member->supervisor->cutover.state != CUTOVER_SOAKING))
-		return busy(member->supervisor, failure);
 	request->force = true_of(parameters, "force");
 	request->dry_run = true_of(parameters, "dry_run");
-	request->soak_ms = json_is_integer(soak) ? (unsigned int)json_integer_value(soak)
-						 : policy->soak_ms;
+	/* A soak that nobody waits for is no operation in progress: the next change ends it. */
+	if (member->call || (state != CUTOVER_IDLE &&
+			     (state != CUTOVER_SOAKING || request->dry_run)))
+		return busy(member->supervisor, failure);
+	request->soak_ms =
+		json_is_integer(soak) ? (unsigned int)json_integer_value(soak) : policy->soak_ms;
 	request->ready_timeout_ms = policy->ready_timeout_ms;
 	request->uid = call_peer(call)->uid;
 	return 0;
@@ -168,6 +174,7 @@ static void begin(struct agent *agent, struct member *member, struct call *call,
 		call_fail_with(call, &failure);
 		return;
 	}
+	supervisor_make_way(member->supervisor, request->to);
 	member->holds_lock = true;
 	member->call = call;
 	member->waits_for_flip = !true_of(parameters, "wait");
@@ -213,8 +220,8 @@ static void run_rollback(struct call *call, const json_t *parameters, void *data
 }
 
 /* Promote and Abort act on a cutover that somebody may wait for: that holds the lock already. */
-static void end(struct agent *agent, struct call *call, const json_t *parameters,
-		const char *verb, const char *done,
+static void end(struct agent *agent, struct call *call, const json_t *parameters, const char *verb,
+		const char *done,
 		int (*act)(struct supervisor *supervisor, uid_t uid, struct failure *failure))
 {
 	struct failure failure;
@@ -280,10 +287,10 @@ static void split(struct agent *agent, struct member *member, struct call *call,
 	if (err)
 		call_fail_with(call, &failure);
 	else
-		call_reply(call, json_pack("{s:{s:s, s:s, s:i}}", "result", "service",
-					   supervisor->name, "standby",
-					   color_name(!supervisor->route.active), "split",
-					   (int)basis_points));
+		call_reply(call,
+			   json_pack("{s:{s:s, s:s, s:i}}", "result", "service", supervisor->name,
+				     "standby", color_name(!supervisor->route.active), "split",
+				     (int)basis_points));
 }
 
 static void run_split(struct call *call, const json_t *parameters, void *data)
@@ -293,7 +300,8 @@ static void run_split(struct call *call, const json_t *parameters, void *data)
 	struct failure failure;
 	struct member *member = roster_find(data, string_of(parameters, "service"), &failure);
 
-	if (member && (!json_is_integer(share) || basis_points < 0 || basis_points > BGS_SPLIT_MAX)) {
+	if (member &&
+	    (!json_is_integer(share) || basis_points < 0 || basis_points > BGS_SPLIT_MAX)) {
 		failure_set(&failure, EXIT_USAGE, "use 0 to 10000",
 			    "basis_points is not a share of 0 to %d", BGS_SPLIT_MAX);
 		member = NULL;

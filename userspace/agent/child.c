@@ -189,7 +189,8 @@ void child_answer(struct agent *agent, struct call *call, const char *key,
 	}
 	agent->children++;
 	call_on_gone(call, on_gone, child);
-	if (sd_event_add_io(agent->event, &child->io, child->output, EPOLLIN, on_output, child) < 0 ||
+	if (sd_event_add_io(agent->event, &child->io, child->output, EPOLLIN, on_output, child) <
+		    0 ||
 	    sd_event_add_time_relative(agent->event, &child->limit, CLOCK_MONOTONIC, LIMIT_USEC, 0,
 				       on_limit, child) < 0) {
 		kill(child->pid, SIGKILL);

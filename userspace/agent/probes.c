@@ -84,7 +84,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 
 void probes_start(struct member *member)
 {
-	/* The first one when listeners have been looked for; not all services at the same moment. */
+	/* The first one when listeners have been looked for; not all services at the same moment.
+	 */
 	sd_event_add_time_relative(member->agent->event, &member->check_timer, CLOCK_MONOTONIC,
 				   1 + (uint64_t)(random() % 500000), 100000, on_timer, member);
 }

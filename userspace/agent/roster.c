@@ -37,8 +37,7 @@ static int save(const struct supervisor *supervisor, const struct operation *ope
 	}
 	if (!agent->save_failed)
 		event_emit(agent->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
-			   "this will not survive a restart: %s; %s", failure->what,
-			   failure->next);
+			   "this will not survive a restart: %s; %s", failure->what, failure->next);
 	agent->save_failed = true;
 	return 0;
 }
@@ -320,8 +319,7 @@ void roster_clear(struct agent *agent)
 	agent->member_count = 0;
 }
 
-struct member *roster_find(const struct agent *agent, const char *service,
-			   struct failure *failure)
+struct member *roster_find(const struct agent *agent, const char *service, struct failure *failure)
 {
 	for (size_t i = 0; i < agent->member_count && service; i++) {
 		if (!strcmp(agent->members[i]->supervisor->name, service))

@@ -10,7 +10,9 @@ static void finish(struct probe *probe, struct check_result *result)
 	struct connection *connection = probe->private;
 
 	probe->private = NULL;
-	if (connection)
+	if (connection && result->ok) /* the server may have accepted it already */
+		socket_end(&probe->prober->watches, connection);
+	else if (connection)
 		socket_give(&probe->prober->sockets, &probe->prober->watches, connection);
 	probe_end(probe, result);
 }

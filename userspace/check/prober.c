@@ -109,6 +109,7 @@ void probe_end(struct probe *probe, struct check_result *result)
 	probe->running = false;
 	probe->begun_before = true;
 	probe->prober->statistics.checks++;
+	probe->prober->statistics.failed += !result->ok;
 	plan_next(probe, now, second);
 	probe->done(probe->data, result);
 }

@@ -47,6 +47,7 @@ void probe_hurry(struct probe *probe);
 
 struct prober_statistics {
 	unsigned long long checks; /* ended */
+	unsigned long long failed; /* of those */
 	/* The first check of a probe has no plan, and so cannot be late. */
 	unsigned long long late; /* begun later than planned by over a tenth of their interval */
 	unsigned int worst_delay_us; /* of a beginning behind its plan */

@@ -20,7 +20,7 @@ static void idle_ready(struct watch *watch, uint32_t events)
 	(void)watch, (void)events;
 }
 
-static void discard(struct watches *watches, struct connection *connection)
+void socket_end(struct watches *watches, struct connection *connection)
 {
 	close(connection->fd);
 	watch_retire(watches, &connection->watch);
@@ -87,7 +87,7 @@ void socket_give(struct socket_pool *pool, struct watches *watches, struct conne
 	connection->probe = NULL;
 	connection->watch.ready = idle_ready;
 	if (connect(connection->fd, &nowhere, sizeof(nowhere))) {
-		discard(watches, connection);
+		socket_end(watches, connection);
 		return;
 	}
 	connection->next = *list;
@@ -106,7 +106,7 @@ void socket_pool_trim(struct socket_pool *pool, struct watches *watches, uint64_
 	for (int family = 0; family < 2; family++) {
 		while (unneeded && (connection = pool->idle[family])) {
 			pool->idle[family] = connection->next;
-			discard(watches, connection);
+			socket_end(watches, connection);
 			pool->idle_count--;
 			unneeded--;
 		}
@@ -122,7 +122,7 @@ void socket_pool_close(struct socket_pool *pool, struct watches *watches)
 	for (int family = 0; family < 2; family++) {
 		while ((connection = pool->idle[family])) {
 			pool->idle[family] = connection->next;
-			discard(watches, connection);
+			socket_end(watches, connection);
 		}
 	}
 	*pool = (struct socket_pool){};

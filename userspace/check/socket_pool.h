@@ -47,6 +47,12 @@ struct connection *socket_take(struct socket_pool *pool, struct watches *watches
 /* Resets its connection and keeps it for the next; `connection` is the pool's again. */
 void socket_give(struct socket_pool *pool, struct watches *watches, struct connection *connection);
 
+/*
+ * Closes it in order instead: its server reads an end of file, not a reset,
+ * which many log as an error.
+ */
+void socket_end(struct watches *watches, struct connection *connection);
+
 /* Closes sockets that nobody has needed for a while; cheap when it is not time yet. */
 void socket_pool_trim(struct socket_pool *pool, struct watches *watches, uint64_t now_ns);
 void socket_pool_close(struct socket_pool *pool, struct watches *watches);

@@ -28,11 +28,16 @@ int files_open_state(const struct files *files, struct state **state,
 int files_save_maps(const struct files *files, const struct datapath *datapath,
 		    struct failure *failure);
 
+/* The same, with how one service is looked after. */
+int files_save_policy(const struct files *files, const struct datapath *datapath,
+		      const char *service, const struct policy *policy, struct failure *failure);
+
 /* The same after a change of preview networks. */
 int files_save_previews(const struct files *files, const struct datapath *datapath,
 			struct failure *failure);
 
-/* The maps, and what is under way for one service (NULL: nothing), and where a rollback goes (-1). */
+/* The maps, and what is under way for one service (NULL: nothing), and where a rollback goes (-1).
+ */
 int files_save_operation(const struct files *files, const struct datapath *datapath,
 			 const char *service, const struct operation *operation, int previous,
 			 struct failure *failure);

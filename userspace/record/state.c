@@ -236,15 +236,15 @@ void state_set_operation(struct state *state, const char *service,
 	json_t *value = NULL;
 
 	if (operation)
-		value = json_pack("{s:b, s:s, s:s, s:{s:s, s:i}, s:s, s:I, s:I, s:I, s:o}", "forced",
-				  operation->forced, "phase", phases[operation->phase], "verb", operation->verb, "before",
-				  "active", color_name(operation->before.active), "split_bp",
-				  (int)operation->before.split_bp, "to", color_name(operation->to),
-				  "began_ms", (json_int_t)operation->began_ms, "soak_until_ms",
-				  (json_int_t)operation->soak_until_ms, "soak_ms",
-				  (json_int_t)operation->soak_ms, "uid",
-				  operation->uid == AGENT ? json_null()
-							  : json_integer(operation->uid));
+		value = json_pack(
+			"{s:b, s:s, s:s, s:{s:s, s:i}, s:s, s:I, s:I, s:I, s:o}", "forced",
+			operation->forced, "phase", phases[operation->phase], "verb",
+			operation->verb, "before", "active", color_name(operation->before.active),
+			"split_bp", (int)operation->before.split_bp, "to",
+			color_name(operation->to), "began_ms", (json_int_t)operation->began_ms,
+			"soak_until_ms", (json_int_t)operation->soak_until_ms, "soak_ms",
+			(json_int_t)operation->soak_ms, "uid",
+			operation->uid == AGENT ? json_null() : json_integer(operation->uid));
 	state_put(state, "operations", service, value);
 }
 

@@ -20,10 +20,10 @@ static void rotate(struct supervisor *supervisor, enum bgs_color color)
 		const struct monitor *monitor = supervisor->monitors[i];
 
 		if (monitor->color == color && count < BGS_MAX_INSTANCES)
-			places[count++] = (struct rotation_place){ monitor->place,
-								   monitor->health.health };
+			places[count++] =
+				(struct rotation_place){ monitor->place, monitor->health.health };
 	}
-	if (!count || service_get(datapath, supervisor->slot, &service))
+	if (!count || supervisor_read(supervisor, &service))
 		return;
 	mask = rotation_mask(places, count, service.enabled[color]);
 	if (mask != service.enabled[color])
@@ -44,7 +44,8 @@ void supervisor_alarm(struct supervisor *supervisor, const char *text)
 	if (!strcmp(supervisor->alarm, text))
 		return;
 	snprintf(supervisor->alarm, sizeof(supervisor->alarm), "%s", text);
-	event_emit(supervisor->host->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR, "%s", text);
+	event_emit(supervisor->host->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR, "%s",
+		   text);
 }
 
 void supervisor_clear_alarm(struct supervisor *supervisor)

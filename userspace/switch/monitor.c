@@ -57,6 +57,22 @@ void monitor_watch(struct monitor *monitor)
 		probe_hurry(monitor->probe);
 }
 
+void monitor_pace(struct monitor *monitor, bool hurried)
+{
+	bool fast = hurried || health_is_changing(&monitor->health);
+
+	if (!monitor->probe)
+		return;
+	monitor->pace = fast ? PACE_FAST : PACE_NORMAL;
+	probe_pace(monitor->probe, fast);
+}
+
+bool monitor_is_steady(const struct monitor *monitor, enum health before)
+{
+	return monitor->health.health == before && monitor->pace == PACE_NORMAL &&
+	       !health_is_changing(&monitor->health);
+}
+
 void monitor_stop(struct monitor *monitor)
 {
 	probe_remove(monitor->probe);
@@ -95,15 +111,14 @@ static json_t *last_json(const struct monitor *monitor)
 
 	if (!monitor->has_last)
 		return json_null();
-	return json_pack("{s:b, s:o, s:f, s:I, s:o, s:o, s:o, s:i}", "ok", monitor->last.ok,
-			 "status",
-			 monitor->last.status ? json_integer(monitor->last.status) : json_null(),
-			 "ms", monitor->last.duration_us / 1e3, "at_ms",
-			 (json_int_t)monitor->last.ended_ms, "error",
-			 failure ? text_or_null(failure->error) : json_null(), "sent",
-			 failure ? text_or_null(failure->sent) : json_null(), "body",
-			 failure ? text_or_null(failure->body) : json_null(), "attempts",
-			 (int)(monitor->last.ok ? monitor->health.good : monitor->health.bad));
+	return json_pack(
+		"{s:b, s:o, s:f, s:I, s:o, s:o, s:o, s:i}", "ok", monitor->last.ok, "status",
+		monitor->last.status ? json_integer(monitor->last.status) : json_null(), "ms",
+		monitor->last.duration_us / 1e3, "at_ms", (json_int_t)monitor->last.ended_ms,
+		"error", failure ? text_or_null(failure->error) : json_null(), "sent",
+		failure ? text_or_null(failure->sent) : json_null(), "body",
+		failure ? text_or_null(failure->body) : json_null(), "attempts",
+		(int)(monitor->last.ok ? monitor->health.good : monitor->health.bad));
 }
 
 static json_t *failure_json(const struct monitor *monitor)

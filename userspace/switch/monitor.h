@@ -25,6 +25,7 @@ struct monitor {
 	struct check_result *failure; /* the last one; NULL: there was none */
 	unsigned int attempts; /* failures in a row that ended with it */
 	struct probe *probe; /* NULL with CHECK_NONE */
+	enum { PACE_UNSET, PACE_NORMAL, PACE_FAST } pace; /* by monitor_pace() */
 	/* Called after each check, with the health before it. */
 	void (*checked)(struct monitor *monitor, enum health before, void *data);
 	void *data;
@@ -36,6 +37,11 @@ void monitor_stop(struct monitor *monitor);
 
 /* Only checks that begin from now on count as fresh, and one does at once. */
 void monitor_watch(struct monitor *monitor);
+
+/* Asks sooner while the next check may decide, or all the time when `hurried`. */
+void monitor_pace(struct monitor *monitor, bool hurried);
+/* Has the last check left everything as it was, the pace as well? */
+bool monitor_is_steady(const struct monitor *monitor, enum health before);
 
 /* Why it is not healthy: "127.0.0.1:8082: status 500, expected 200-299 (3 checks ...)". */
 const char *monitor_reason(const struct monitor *monitor, char *text, size_t size);

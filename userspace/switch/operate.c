@@ -45,7 +45,7 @@ static int host_route(void *data, struct bgs_route *route, struct failure *failu
 {
 	const struct supervisor *supervisor = data;
 	struct bgs_service service;
-	int err = service_get(supervisor->host->datapath, supervisor->slot, &service);
+	int err = supervisor_read(supervisor, &service);
 
 	if (err)
 		return failure_errno(failure, -err, "see 'bgswitch service ls'",
@@ -141,18 +141,25 @@ const struct cutover_host supervisor_cutover_host = {
 	.finished = host_finished,
 };
 
+/* The same color again is not another change: its soak goes on, and is waited for. */
+void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to)
+{
+	const struct cutover *cutover = &supervisor->cutover;
+
+	if (cutover->state == CUTOVER_SOAKING && cutover->request.to != to)
+		supervisor_supersede(supervisor, "another change was asked for during the soak");
+}
+
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
 		     struct failure *failure)
 {
 	struct cutover *cutover = &supervisor->cutover;
 
-	/* The same color again is not another change: its soak goes on, and is waited for. */
-	if (cutover->state == CUTOVER_SOAKING && cutover->request.to == request->to) {
+	supervisor_make_way(supervisor, request->to);
+	if (cutover->state == CUTOVER_SOAKING) {
 		supervisor_evaluate(supervisor);
 		return 0;
 	}
-	if (cutover->state == CUTOVER_SOAKING)
-		supervisor_supersede(supervisor, "another change was asked for during the soak");
 	if (cutover->state != CUTOVER_IDLE)
 		return failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
 				   "another operation is in progress: %s %s (%s)",
@@ -212,8 +219,11 @@ int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, u
 	struct bgs_route route = {};
 	char share[16], reason[EVENT_TEXT];
 	enum bgs_color standby;
-	struct history_entry entry = { .at_ms = wall_clock_ms(), .operation = "split",
-				       .uid = uid, .outcome = "complete", .reason = share };
+	struct history_entry entry = { .at_ms = wall_clock_ms(),
+				       .operation = "split",
+				       .uid = uid,
+				       .outcome = "complete",
+				       .reason = share };
 
 	if (host_route(supervisor, &route, failure))
 		return -1;
@@ -269,10 +279,10 @@ void supervisor_adopt(struct supervisor *supervisor, const struct operation *ope
 					   .soak_ms = operation->soak_ms,
 					   .uid = operation->uid };
 	char text[DURATION_TEXT];
-	long long left = (operation->phase == OPERATION_SOAKING
-				  ? operation->soak_until_ms
-				  : operation->began_ms + operation->soak_ms) -
-			 wall_clock_ms();
+	long long left =
+		(operation->phase == OPERATION_SOAKING ? operation->soak_until_ms
+						       : operation->began_ms + operation->soak_ms) -
+		wall_clock_ms();
 
 	snprintf(request.verb, sizeof(request.verb), "%s", operation->verb);
 	if (now->active != operation->to || now->split_bp) {

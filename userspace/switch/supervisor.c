@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "switch/supervisor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +25,8 @@ static bool is_busy(const struct supervisor *supervisor)
 
 static void set_paces(struct supervisor *supervisor)
 {
-	for (size_t i = 0; i < supervisor->monitor_count; i++) {
-		struct monitor *monitor = supervisor->monitors[i];
-
-		if (monitor->probe)
-			probe_pace(monitor->probe, is_busy(supervisor) ||
-							   health_is_changing(&monitor->health));
-	}
+	for (size_t i = 0; i < supervisor->monitor_count; i++)
+		monitor_pace(supervisor->monitors[i], is_busy(supervisor));
 }
 
 static void announce_color(struct supervisor *supervisor, enum bgs_color color, enum health health)
@@ -59,12 +55,21 @@ static void note_color_health(struct supervisor *supervisor)
 	}
 }
 
+int supervisor_read(const struct supervisor *supervisor, struct bgs_service *service)
+{
+	int err = service_get(supervisor->host->datapath, supervisor->slot, service);
+
+	if (!err && strcmp(service->name, supervisor->name))
+		err = -ENOENT;
+	return err;
+}
+
 void supervisor_notice_others(struct supervisor *supervisor)
 {
 	struct bgs_service service;
 	struct bgs_route *seen = &supervisor->route;
 
-	if (service_get(supervisor->host->datapath, supervisor->slot, &service))
+	if (supervisor_read(supervisor, &service))
 		return;
 	if (service.route.active == seen->active && service.route.split_bp == seen->split_bp)
 		return;
@@ -120,6 +125,9 @@ static void checked(struct monitor *monitor, enum health before, void *data)
 {
 	struct supervisor *supervisor = data;
 
+	/* Nearly all checks: thousands a second must cost nothing beyond themselves. */
+	if (!is_busy(supervisor) && monitor_is_steady(monitor, before))
+		return;
 	if (monitor->health.health != before) {
 		supervisor->rotation_due = true;
 		if (supervisor->host->autonomous)
@@ -218,9 +226,8 @@ static int fill_monitors(struct supervisor *supervisor, const struct service *se
 	return err;
 }
 
-struct supervisor *supervisor_new(const struct supervisor_host *host,
-				  const struct service *service, struct policy *policy,
-				  struct failure *failure)
+struct supervisor *supervisor_new(const struct supervisor_host *host, const struct service *service,
+				  struct policy *policy, struct failure *failure)
 {
 	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
 

@@ -54,7 +54,8 @@ struct supervisor {
 	struct cutover cutover;
 	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */
 	int previous; /* color to roll back to; -1: none */
-	/* Traffic was moved without an operator: not again until one acts, or all was well for a soak. */
+	/* Traffic was moved without an operator: not again until one acts, or all was well for a
+	 * soak. */
 	enum { LATCH_NONE, LATCH_FAILOVER, LATCH_ROLLBACK } latch;
 	unsigned long long latched_until; /* of LATCH_FAILOVER; 0: not known yet */
 	char alarm[EVENT_TEXT]; /* empty: none */
@@ -65,9 +66,8 @@ struct supervisor {
 };
 
 /* Takes over `policy` (from malloc), also when it fails. */
-struct supervisor *supervisor_new(const struct supervisor_host *host,
-				  const struct service *service, struct policy *policy,
-				  struct failure *failure);
+struct supervisor *supervisor_new(const struct supervisor_host *host, const struct service *service,
+				  struct policy *policy, struct failure *failure);
 void supervisor_free(struct supervisor *supervisor); /* NULL is fine */
 
 /*
@@ -88,6 +88,8 @@ unsigned long long supervisor_now(void);
  */
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
 		     struct failure *failure);
+/* Ends a soak that a change to `to` supersedes, before anybody waits for that change's end. */
+void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to);
 /* Fills in a request to go back to the previous color. */
 int supervisor_rollback_request(const struct supervisor *supervisor,
 				struct cutover_request *request, struct failure *failure);
