@@ -85,7 +85,7 @@ static void show_event(const json_t *parameters, void *data)
 	char line[EVENT_LINE];
 
 	(void)data;
-	if (!event_from_json(&event, json_object_get(parameters, "event")))
+	if (event_from_json(&event, json_object_get(parameters, "event")))
 		message_info("%s", event_format(line, &event));
 }
 
