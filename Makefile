@@ -158,7 +158,7 @@ demo: ## install what is missing, build, show the main job for real (root)
 	@tests/demo/demo.sh
 
 .PHONY: bench
-bench: ## what a lookup and a flip cost (root)
+bench: ## what lookups, flips and health checks cost (root)
 	@$(MAKE) --no-print-directory deps-build deps-test
 	@$(MAKE) --no-print-directory $(BINARY) $(BENCHES)
 	@set -e; for bench in $(BENCHES); do $$bench $(BINARY); echo; done
@@ -194,11 +194,25 @@ format: ## let clang-format rewrite the sources
 # ---- installation
 
 .PHONY: install uninstall clean help
-install: $(BINARY) ## install under DESTDIR and PREFIX
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/sbin/bgswitch
+SHARE := $(PREFIX)/share
+UNIT := $(PREFIX)/lib/systemd/system/bgswitch.service
+COMPLETION := $(SHARE)/bash-completion/completions/bgswitch
+MANUAL := $(SHARE)/man/man8/bgswitch.8
+DOC := $(SHARE)/doc/bgswitch
 
-uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/bgswitch
+install: $(BINARY) ## install binary, unit, manual, completion and docs under DESTDIR and PREFIX
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/sbin/bgswitch
+	install -D -m 644 dist/bgswitch.service $(DESTDIR)$(UNIT)
+	sed -i 's,/usr/sbin/bgswitch,$(PREFIX)/sbin/bgswitch,' $(DESTDIR)$(UNIT)
+	install -D -m 644 dist/completions/bgswitch $(DESTDIR)$(COMPLETION)
+	install -D -m 644 docs/bgswitch.8 $(DESTDIR)$(MANUAL)
+	install -D -m 644 -t $(DESTDIR)$(DOC) README.md
+	install -D -m 644 -t $(DESTDIR)$(DOC)/docs docs/*.md
+	install -D -m 644 -t $(DESTDIR)$(DOC)/examples dist/bgswitch.yaml
+
+uninstall: ## remove what install put there; configuration and state stay
+	rm -f $(addprefix $(DESTDIR),$(PREFIX)/sbin/bgswitch $(UNIT) $(COMPLETION) $(MANUAL))
+	rm -rf $(DESTDIR)$(DOC)
 
 clean: ## remove build/
 	rm -rf build
