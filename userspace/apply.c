@@ -22,6 +22,8 @@ struct plan {
 	size_t added_count;
 	struct interface removed[BGS_MAX_INTERFACES];
 	size_t removed_count;
+	int (*before_attach)(const struct datapath *datapath, void *data, struct failure *failure);
+	void *data;
 };
 
 static int out_of_memory(struct failure *failure)
@@ -76,10 +78,12 @@ static int compare_interfaces(struct plan *plan, const struct interface_list *no
 
 		if (is_attached(now, config->attach[i]))
 			continue;
-		if (interface_find(added, config->attach[i], failure))
+		if (config->awaits ? interface_find_or_await(added, config->attach[i], failure)
+				   : interface_find(added, config->attach[i], failure))
 			return -1;
 		plan->added_count++;
-		if (difference_say(difference, "+ interface %s", added->name))
+		if (difference_say(difference, "+ interface %s%s", added->name,
+				   added->index < INTERFACE_AWAITED ? "" : " (when it is there)"))
 			return out_of_memory(failure);
 	}
 	for (size_t i = 0; i < now->count; i++) {
@@ -158,6 +162,15 @@ void plan_free(struct plan *plan)
 	free(plan->policies);
 	free(plan->services);
 	free(plan);
+}
+
+void plan_before_attach(struct plan *plan,
+			int (*act)(const struct datapath *datapath, void *data,
+				   struct failure *failure),
+			void *data)
+{
+	plan->before_attach = act;
+	plan->data = data;
 }
 
 size_t plan_count(const struct plan *plan)
@@ -249,8 +262,11 @@ struct preparation {
 static int prepare(struct datapath *datapath, void *data, struct failure *failure)
 {
 	const struct preparation *preparation = data;
+	const struct plan *plan = preparation->plan;
 
-	return change_services(preparation->plan, datapath, preparation->done, failure);
+	if (change_services(plan, datapath, preparation->done, failure))
+		return -1;
+	return plan->before_attach ? plan->before_attach(datapath, plan->data, failure) : 0;
 }
 
 /* The first connection that is steered finds the services. */

@@ -23,6 +23,15 @@ size_t plan_count(const struct plan *plan);
 const char *plan_line(const struct plan *plan, size_t step);
 
 /*
+ * Where plan_run() attaches: called when the services are declared and nothing
+ * is steered yet, for routes that the first connection has to find.
+ */
+void plan_before_attach(struct plan *plan,
+			int (*act)(const struct datapath *datapath, void *data,
+				   struct failure *failure),
+			void *data);
+
+/*
  * Takes the steps, under the lock its caller holds. Connections and the routes
  * of services that stay are not touched. Updates `state`, saves nothing. A step
  * that the kernel refuses ends it: `failure` names it and what was done before.

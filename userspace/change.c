@@ -77,16 +77,24 @@ static int report(struct command_context *context, json_t *result)
 	return err;
 }
 
-/* ---- through the agent */
-
-static void show_event(const json_t *parameters, void *data)
+/* Progress, for those who wait. A refusal is what the command ends with: once is enough. */
+static void show_event(const struct event *event, void *data)
 {
-	struct event event;
 	char line[EVENT_LINE];
 
 	(void)data;
-	if (event_from_json(&event, json_object_get(parameters, "event")))
-		message_info("%s", event_format(line, &event));
+	if (event->kind != EVENT_REFUSED)
+		message_info("%s", event_format(line, event));
+}
+
+/* ---- through the agent */
+
+static void show_reply(const json_t *parameters, void *data)
+{
+	struct event event;
+
+	if (!event_from_json(&event, json_object_get(parameters, "event")))
+		show_event(&event, data);
 }
 
 static int signal_fd(sigset_t *before)
@@ -126,7 +134,7 @@ static int by_agent(struct command_context *context, int agent, const struct cha
 		.parameters = parameters_of(change),
 		.waits = true,
 		.stop_fd = signal_fd(&before),
-		.progress = show_event,
+		.progress = change->no_wait ? NULL : show_reply,
 	};
 	json_t *reply = client_call(agent, &call, &context->failure);
 	json_t *result = json_incref(json_object_get(reply, "result"));
@@ -192,7 +200,7 @@ static int by_itself(struct command_context *context, const struct change *chang
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = change->service,
 				     .dry_run = change->dry_run,
-				     .quiet = message_level() < NORMAL };
+				     .show = change->no_wait ? NULL : show_event };
 	struct local *local;
 	int err, signal = 0;
 
@@ -253,7 +261,7 @@ static int end_by_itself(struct command_context *context, const char *verb, cons
 {
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = service,
-				     .quiet = message_level() < NORMAL };
+				     .show = show_event };
 	struct local *local;
 	int err;
 

@@ -80,6 +80,19 @@ static int add_addresses(struct service_spec *spec, int option, char *list, stru
 	return err;
 }
 
+/* Who may move its traffic: kept in the state file, for the maps only know on and off. */
+static int choose_failover(struct config_service *service, struct failure *failure)
+{
+	int mode = failover_parse(optarg);
+
+	if (mode < 0)
+		return failure_set(failure, EXIT_USAGE, "use 'auto', 'listener' or 'off'",
+				   "--failover: unknown value '%s'", optarg);
+	service->policy.failover = mode;
+	service->spec.flags.failover = mode != FAILOVER_OFF;
+	return 0;
+}
+
 /* One of two words: sets `*value` to whether it is the second. */
 static int choose(__u8 *value, const char *option, const char *first, const char *second,
 		  struct failure *failure)
@@ -96,8 +109,9 @@ static int choose(__u8 *value, const char *option, const char *first, const char
 }
 
 static int parse_add(struct command_context *context, int argc, char **argv,
-		     struct service_spec *spec)
+		     struct config_service *service)
 {
+	struct service_spec *spec = &service->spec;
 	struct failure *failure = &context->failure;
 	int option, err = 0;
 
@@ -117,7 +131,7 @@ static int parse_add(struct command_context *context, int argc, char **argv,
 				     failure);
 			break;
 		case OPTION_FAILOVER:
-			err = choose(&spec->flags.failover, "failover", "off", "on", failure);
+			err = choose_failover(service, failure);
 			break;
 		default:
 			err = -1;
@@ -139,17 +153,30 @@ static int check_complete(struct command_context *context, const struct service_
 			   "service %s: no %s address given", spec->name, missing);
 }
 
+static void keep(struct command_context *context, const struct config_service *service)
+{
+	struct failure failure;
+
+	if (files_save_policy(&context->files, &context->datapath, service->spec.name,
+			      &service->policy, &failure))
+		message_warning("a reboot will not bring this back: %s; %s", failure.what,
+				failure.next);
+}
+
 static int add(struct command_context *context, int argc, char **argv)
 {
-	struct service_spec *spec = calloc(1, sizeof(*spec));
+	struct config_service *service = calloc(1, sizeof(*service));
+	struct service_spec *spec;
 	int err = -1;
 
-	if (!spec)
+	if (!service)
 		return failure_set(&context->failure, EXIT_SYSTEM, "free some", "out of memory");
+	spec = &service->spec;
+	policy_init(&service->policy);
 	spec->flags.failover = 1;
-	if (parse_add(context, argc, argv, spec) || command_operands(context, argc, argv, 2, 2))
-		goto out;
-	if (service_name_check(argv[optind + 1], &context->failure))
+	if (parse_add(context, argc, argv, service) ||
+	    command_operands(context, argc, argv, 2, 2) ||
+	    service_name_check(argv[optind + 1], &context->failure))
 		goto out;
 	strcpy(spec->name, argv[optind + 1]);
 	if (check_complete(context, spec) ||
@@ -157,13 +184,14 @@ static int add(struct command_context *context, int argc, char **argv)
 	    services_repair(&context->datapath, &context->failure) ||
 	    service_add(&context->datapath, spec, &context->failure))
 		goto out;
-	command_keep(context);
+	keep(context, service);
 	message_info("%s: added; new connections go to blue", spec->name);
 	if (context->json)
 		command_print_json(context, json_pack("{s:s}", "added", spec->name));
 	err = 0;
 out:
-	free(spec);
+	policy_free(&service->policy);
+	free(service);
 	return err;
 }
 

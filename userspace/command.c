@@ -282,14 +282,29 @@ void command_keep_previews(struct command_context *context)
 		warn_not_kept(&failure);
 }
 
+/* Calls may take any time; whether anybody is there to answer them is found out before. */
+static int greet(int agent, struct failure *failure)
+{
+	const struct client_call ping = { .method = "Ping", .stop_fd = -1 };
+	json_t *answer = client_call(agent, &ping, failure);
+
+	json_decref(answer);
+	if (answer)
+		return agent;
+	close(agent);
+	return -1;
+}
+
 int command_agent(struct command_context *context)
 {
 	char suffix[PLACE_SUFFIX], path[PATH_MAX];
+	int agent;
 
 	if (check_all_given(context) || place_suffix(suffix, netns_of(context), &context->failure))
 		return -1;
 	snprintf(path, sizeof(path), "%s/agent%s.sock", command_run_dir(context), suffix);
-	return client_connect(path, &context->failure);
+	agent = client_connect(path, &context->failure);
+	return agent < 0 ? agent : greet(agent, &context->failure);
 }
 
 void command_print_json(const struct command_context *context, json_t *object)

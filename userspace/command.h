@@ -79,7 +79,7 @@ int command_need_root(struct command_context *context);
 void command_keep(struct command_context *context);
 void command_keep_previews(struct command_context *context);
 
-/* The agent's socket, connected; CLIENT_NO_AGENT; or -1 with `failure` set. */
+/* The socket of an agent that answers; CLIENT_NO_AGENT; or -1 with `failure` set. */
 int command_agent(struct command_context *context);
 
 /* Where the lock and the control socket are, and where state, events and history are. */

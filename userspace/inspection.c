@@ -116,13 +116,8 @@ static json_t *color_json(const struct inspection *inspection, const struct poli
 			 "instances", instances);
 }
 
-static json_t *name_or_null(int color)
-{
-	return color < 0 ? json_null() : json_string(color_name(color));
-}
-
 /* The first listen address stands for the service. */
-static json_t *service_check_json(const struct datapath *datapath, const struct service *service)
+static json_t *check_service(const struct datapath *datapath, const struct service *service)
 {
 	struct service_check_result result = {};
 	struct service_check *check;
@@ -136,10 +131,7 @@ static json_t *service_check_json(const struct datapath *datapath, const struct 
 		poll(&ready, 1, SERVICE_CHECK_MS);
 		service_check_end(check, &result);
 	}
-	return json_pack("{s:b, s:s, s:o, s:o, s:f, s:o}", "ok", result.ok, "address",
-			 result.address, "expected", name_or_null(result.expected), "reached",
-			 name_or_null(result.reached), "ms", result.duration_us / 1e3, "error",
-			 *result.error ? text_json(result.error) : json_null());
+	return service_check_json(&result);
 }
 
 static json_t *inspection_json(const struct inspection *inspection, const struct policy *policy,
@@ -155,7 +147,7 @@ static json_t *inspection_json(const struct inspection *inspection, const struct
 	}
 	return json_pack("{s:s, s:s, s:o, s:o}", "service", service->spec.name, "active",
 			 color_name(service->route.active), "service_check",
-			 service_check_json(datapath, service), "colors", colors);
+			 check_service(datapath, service), "colors", colors);
 }
 
 static int read_policy(const struct files *files, const struct service *service,

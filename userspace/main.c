@@ -17,7 +17,7 @@ static const struct command commands[] = {
 	{ "detach", "IF...|all", "stop steering; the last one removes everything", cmd_detach,
 	  true },
 	{ "service",
-	  "add NAME --listen A... --blue A... --green A... [--failover on|off]\n"
+	  "add NAME --listen A... --blue A... --green A... [--failover auto|listener|off]\n"
 	  "         [--on-empty refuse|pass] [--affinity client|connection] | rm NAME | ls",
 	  "declare services", cmd_service, true },
 	{ "apply", "FILE [-n]", "make what runs as the configuration file says", cmd_apply, true },
@@ -62,7 +62,7 @@ static void print_help(void)
 	     "\n"
 	     "Commands (none: status):");
 	for (size_t i = 0; i < COMMANDS; i++)
-		printf("  %-9s%s\n", commands[i].name, commands[i].help);
+		printf("  %-10s%s\n", commands[i].name, commands[i].help);
 	puts("\n"
 	     "Options, anywhere:\n"
 	     "  -j, --json      print JSON        -p, --pretty    print JSON, indented\n"

@@ -49,10 +49,16 @@ static void diagnose_interfaces(struct status *status)
 		if (!interface_find(&now, interface->name, &unused) &&
 		    now.index == interface->index)
 			continue;
-		warnings_add(&status->warnings,
-			     "interface %s (index %u) is gone or came back under another index; "
-			     "run 'bgswitch attach %s' when it is there",
-			     interface->name, interface->index, interface->name);
+		if (interface->index >= INTERFACE_AWAITED)
+			warnings_add(&status->warnings,
+				     "interface %s is not there yet; the agent attaches it when it "
+				     "comes",
+				     interface->name);
+		else
+			warnings_add(&status->warnings,
+				     "interface %s (index %u) is gone or came back under another "
+				     "index; run 'bgswitch attach %s' when it is there",
+				     interface->name, interface->index, interface->name);
 	}
 }
 
@@ -224,15 +230,20 @@ json_t *status_services_json(const struct status *status)
 	return services;
 }
 
+static json_t *interface_json(const struct interface *interface)
+{
+	bool awaited = interface->index >= INTERFACE_AWAITED;
+
+	return json_pack("{s:o, s:o}", "ifname", text_json(interface->name), "ifindex",
+			 awaited ? json_null() : json_integer(interface->index));
+}
+
 json_t *status_json(const struct status *status)
 {
 	json_t *attached = json_array(), *warnings = json_array();
 
 	for (size_t i = 0; i < status->interfaces.count; i++)
-		json_array_append_new(attached,
-				      json_pack("{s:o, s:i}", "ifname",
-						text_json(status->interfaces.items[i].name),
-						"ifindex", (int)status->interfaces.items[i].index));
+		json_array_append_new(attached, interface_json(&status->interfaces.items[i]));
 	for (size_t i = 0; i < status->warnings.count; i++)
 		json_array_append_new(warnings, text_json(status->warnings.texts[i]));
 	return json_pack("{s:i, s:s, s:o, s:{s:b, s:n}, s:o, s:o, s:o}", "schema", 1, "version",

@@ -12,16 +12,17 @@ BINARY = os.environ.get("BGSWITCH", str(REPOSITORY / "build/bgswitch"))
 PINS = pathlib.Path(sandbox.BPFFS) / "bgswitch"
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 
-DONE, USAGE, FAILED, REFUSED, BUSY = 0, 1, 2, 3, 7
+DONE, USAGE, FAILED, REFUSED, ROLLED_BACK, BUSY = 0, 1, 2, 3, 5, 7
 
 
 class Bgswitch:
     def __init__(self, namespace, cgroup, run_dir):
         self.namespace = namespace
         self.run_dir = pathlib.Path(run_dir)
+        self.state_dir = self.run_dir.parent / "state"
         self.environment = {**os.environ, "BGSWITCH_CGROUP": str(cgroup),
-                            "BGSWITCH_RUN_DIR": str(run_dir),
-                            "BGSWITCH_STATE_DIR": str(self.run_dir / "state")}
+                            "BGSWITCH_RUN_DIR": str(self.run_dir),
+                            "BGSWITCH_STATE_DIR": str(self.state_dir)}
 
     def run(self, *words, **options):
         """Whatever comes out of it: a CompletedProcess."""

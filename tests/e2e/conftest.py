@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+import agent as daemon
+import broken
 import cli
 import host
 import load
@@ -62,10 +64,51 @@ def attached(bgs):
 
 
 @pytest.fixture
+def agent(bgs, tmp_path):
+    """Not started yet: agent.start(config)."""
+    service = daemon.Agent(bgs, tmp_path)
+    yield service
+    service.close()
+
+
+@pytest.fixture(params=["agent", "alone"])
+def driver(request, bgs, agent):
+    """driver(config): commands find an agent, or do its work themselves; returns which."""
+    def drive(config):
+        if request.param == "agent":
+            agent.start(config)
+        else:
+            agent.configure(config)
+            bgs("apply", agent.config)
+        return request.param
+
+    return drive
+
+
+@pytest.fixture
 def serve(net, tmp_path):
     started = servers.Servers(net.host, tmp_path)
     yield started
     started.close()
+
+
+@pytest.fixture
+def misbehave(net):
+    """misbehave(label, port, …): a server that is well until it is told otherwise."""
+    started = []
+
+    def start(label, port, **options):
+        started.append(broken.Broken(net.host, label, port, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return broken.make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ frontend {color}
 
 NODE = """
 require('http').createServer((request, response) => {
-  response.end(process.argv[2] + ' ' + request.socket.remoteAddress.replace('::ffff:', '') + '\\n');
+  const address = request.socket.remoteAddress || '';  // the client may be gone
+  response.end(process.argv[2] + ' ' + address.replace('::ffff:', '') + '\\n');
 }).listen(Number(process.argv[1]));
 """
 

@@ -191,7 +191,8 @@ def test_missing_bpffs_is_mounted(bgs, net, labels):
     """In a mount namespace of its own, without any bpffs."""
     script = (f"while mountpoint -q {sandbox.BPFFS}; do umount -l {sandbox.BPFFS}; done; "
               f"{cli.BINARY} attach eth0 && mountpoint -q {sandbox.BPFFS} && "
-              f"{cli.BINARY} set green && {cli.BINARY} detach all")
+              f"{cli.BINARY} set green --no-wait && "
+              f"{cli.BINARY} detach all")
     result = net.host.run(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script], env=bgs.environment)
     assert result.returncode == 0, result.stderr
 

@@ -57,7 +57,7 @@ def flip_while(bgs, process, least=10):
     """Flips until the client is done; every flip is seen by it."""
     flips = 0
     while process.poll() is None:
-        bgs("set", ("green", "blue")[flips % 2])
+        bgs("set", ("green", "blue")[flips % 2], "--no-wait")
         flips += 1
     assert flips >= least, f"only {flips} flips while the client ran"
 
@@ -67,7 +67,7 @@ def test_curl(attached, serve, run, kind):
     both(serve, kind)
     families = [HOST4] if kind == "python" else [HOST4, f"[{HOST6}]"]
     for color in ("blue", "green", "blue"):
-        attached("set", color)
+        attached("set", color, "--no-wait")
         for address in families:
             answer = run("curl", "-sS", "--fail", f"http://{address}/").split()
             assert answer[0].rstrip("_") == color
@@ -79,7 +79,7 @@ def test_flips_lose_no_connection(attached, serve, loads, kind):
     both(serve, kind)
     with loads(("new", HOST4), ("keep", HOST4), connections=4, rate=150) as running:
         for number in range(30):
-            attached("set", ("green", "blue")[number % 2])
+            attached("set", ("green", "blue")[number % 2], "--no-wait")
             running.wait_more(2)
     running.assert_no_failure()
     assert {connection.color for connection in running.by_title[f"new {HOST4}"]} == {
@@ -133,7 +133,7 @@ def redis(attached, serve, run):
 
 def test_redis_cli(attached, redis):
     for color in ("blue", "green", "blue"):
-        attached("set", "cache", color)
+        attached("set", "cache", color, "--no-wait")
         assert [redis(HOST4, "get", "color"), redis(HOST6, "get", "color")] == [color] * 2
 
 
@@ -144,7 +144,7 @@ def test_redis_benchmark(attached, redis, net, keep):
                         "-n", requests, "-k", keep) as (process, output):
         flips = 0
         while process.poll() is None:
-            attached("set", "cache", ("green", "blue")[flips % 2])
+            attached("set", "cache", ("green", "blue")[flips % 2], "--no-wait")
             flips += 1
     assert flips > 10
     assert "requests per second" in output[0] and "rror" not in output[0], output[0]

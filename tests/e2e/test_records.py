@@ -39,11 +39,10 @@ def append(path, *objects):
 
 
 @pytest.fixture
-def recorded(bgs, tmp_path):
+def recorded(bgs):
     """bgswitch with records of an earlier time, in UTC."""
-    bgs.state_dir = tmp_path / "state"
     bgs.state_dir.mkdir()
-    bgs.environment.update(BGSWITCH_STATE_DIR=str(bgs.state_dir), TZ="UTC")
+    bgs.environment.update(TZ="UTC")
     append(bgs.state_dir / "events.jsonl", *EVENTS)
     append(bgs.state_dir / "history.jsonl", *CHANGES)
     return bgs

@@ -179,6 +179,40 @@ static void count(void *data)
 	++*(int *)data;
 }
 
+static void await(const struct stage *stage, const char *name)
+{
+	struct interface interface;
+	struct failure failure;
+
+	assert_int_equal(interface_find_or_await(&interface, name, &failure), 0);
+	assert_int_equal(interfaces_add(&stage->fixture.datapath, &interface, &failure), 0);
+}
+
+static void test_those_that_were_never_there_are_steered_when_they_come(void **state)
+{
+	struct stage *stage = *state;
+	struct interface unused;
+	struct failure failure;
+	struct reports reports;
+
+	await(stage, "out0");
+	await(stage, "in0");
+	await(stage, "out0"); /* again: nothing new */
+	assert_list(stage, "all in0 out0 ");
+	assert_int_equal(refresh(stage, &reports), 0);
+	assert_string_equal(reports.text, "");
+
+	ip("add out0 type veth peer name in0");
+	assert_int_equal(refresh(stage, &reports), 2);
+	assert_string_equal(reports.text, "+in0 +out0 ");
+	assert_true(steers(stage, if_nametoindex("out0")));
+	assert_true(steers(stage, if_nametoindex("in0")));
+	assert_int_equal(refresh(stage, &reports), 0);
+	ip("del out0");
+
+	assert_int_equal(interface_find_or_await(&unused, "a-name-of-16-chr", &failure), -1);
+}
+
 static void test_changes_are_heard_of_once(void **state)
 {
 	static const char *const changes[] = { "add out0 type veth peer name in0",
@@ -238,6 +272,7 @@ int main(void)
 		stage_test(test_one_that_is_renamed_stays_and_is_followed),
 		stage_test(test_two_that_swap_their_names_stay),
 		stage_test(test_many_changes_between_two_looks),
+		stage_test(test_those_that_were_never_there_are_steered_when_they_come),
 		stage_test(test_changes_are_heard_of_once),
 		stage_test(test_dropped_messages_count_as_a_change),
 	};

@@ -28,9 +28,8 @@ static void run_ping(struct call *call, const json_t *parameters, void *data)
 	call_reply(call,
 		   json_pack("{s:i, s:s, s:{s:I, s:I, s:I, s:I}}", "pid", (int)getpid(), "version",
 			     BGSWITCH_VERSION, "checks", "ended", (json_int_t)checks->checks,
-			     "failed", (json_int_t)checks->failed, "late",
-			     (json_int_t)checks->late, "worst_delay_us",
-			     (json_int_t)checks->worst_delay_us));
+			     "failed", (json_int_t)checks->failed, "late", (json_int_t)checks->late,
+			     "worst_delay_us", (json_int_t)checks->worst_delay_us));
 }
 
 static void run_health(struct call *call, const json_t *parameters, void *data)
@@ -149,13 +148,14 @@ static int prepare(struct member *member, struct call *call, const json_t *param
 {
 	const struct policy *policy = member->supervisor->policy;
 	const json_t *soak = json_object_get(parameters, "soak_ms");
+	enum cutover_state state = member->supervisor->cutover.state;
 
-	/* A soak that nobody waits for is no operation in progress: the next change ends it. */
-	if (member->call || (member->supervisor->cutover.state != CUTOVER_IDLE &&
-			     member->supervisor->cutover.state != CUTOVER_SOAKING))
-		return busy(member->supervisor, failure);
 	request->force = true_of(parameters, "force");
 	request->dry_run = true_of(parameters, "dry_run");
+	/* A soak that nobody waits for is no operation in progress: the next change ends it. */
+	if (member->call ||
+	    (state != CUTOVER_IDLE && (state != CUTOVER_SOAKING || request->dry_run)))
+		return busy(member->supervisor, failure);
 	request->soak_ms =
 		json_is_integer(soak) ? (unsigned int)json_integer_value(soak) : policy->soak_ms;
 	request->ready_timeout_ms = policy->ready_timeout_ms;
@@ -173,6 +173,7 @@ static void begin(struct agent *agent, struct member *member, struct call *call,
 		call_fail_with(call, &failure);
 		return;
 	}
+	supervisor_make_way(member->supervisor, request->to);
 	member->holds_lock = true;
 	member->call = call;
 	member->waits_for_flip = !true_of(parameters, "wait");

@@ -58,23 +58,32 @@ static void tell_steps(struct agent *agent, const struct plan *plan)
 			   plan_line(plan, i));
 }
 
-/* The lock is held. */
-static int make_true(struct agent *agent, const struct config *config, struct state *state,
-		     struct failure *failure)
+/* Opens what is there, if anything. */
+static int reopen(struct agent *agent, struct failure *failure)
 {
-	struct plan *plan;
-	int err;
-
 	datapath_close(&agent->datapath);
-	if (datapath_exists(agent->setup->place) && datapath_open(&agent->datapath, failure))
-		return -1;
-	if (plan_make(&plan, &agent->datapath, state, config, failure))
-		return -1;
-	err = plan_run(plan, &agent->datapath, failure);
+	return datapath_exists(agent->setup->place) ? datapath_open(&agent->datapath, failure) : 0;
+}
+
+/* Takes over `plan`. The lock is held. */
+static int run_plan(struct agent *agent, struct plan *plan, struct failure *failure)
+{
+	int err = plan_run(plan, &agent->datapath, failure);
+
 	if (!err)
 		tell_steps(agent, plan);
 	plan_free(plan);
 	return err;
+}
+
+static int make_true(struct agent *agent, const struct config *config, struct state *state,
+		     struct failure *failure)
+{
+	struct plan *plan;
+
+	if (reopen(agent, failure) || plan_make(&plan, &agent->datapath, state, config, failure))
+		return -1;
+	return run_plan(agent, plan, failure);
 }
 
 /* What was done is kept, also when a step after it failed. */
@@ -90,58 +99,80 @@ static void keep(struct agent *agent, struct state *state)
 
 /* ---- after a reboot */
 
-static int restore_previews(struct agent *agent, const struct state *state, const char *name,
-			    __u32 slot, struct failure *failure)
+struct restoration {
+	struct agent *agent;
+	const struct state *state; /* as it was written before */
+	const struct config *config;
+};
+
+static int restore_previews(const struct restoration *restoration, const struct datapath *datapath,
+			    const char *name, __u32 slot, struct failure *failure)
 {
 	struct preview *previews;
 	char *warning = NULL;
-	ssize_t count = state_previews(state, name, &previews, &warning, failure);
+	ssize_t count = state_previews(restoration->state, name, &previews, &warning, failure);
 	int err = 0;
 
 	if (warning)
-		warn_of_state(warning, agent);
+		warn_of_state(warning, restoration->agent);
 	free(warning);
 	if (count < 0)
 		return -1;
 	if (count)
-		err = previews_add(&agent->datapath, slot, previews, count, failure);
+		err = previews_add(datapath, slot, previews, count, failure);
 	free(previews);
 	return err;
 }
 
-static void restore_route(struct agent *agent, const struct state *state, const char *name)
+/* One that cannot be restored must not keep the others from being steered. */
+static int restore_routes(const struct datapath *datapath, void *data, struct failure *failure)
 {
-	struct bgs_service service;
-	struct failure failure;
-	struct bgs_route route;
-	__u32 slot;
+	const struct restoration *restoration = data;
+	const struct config *config = restoration->config;
 
-	if (!state_route(state, name, &route) ||
-	    service_find(&agent->datapath, name, &slot, &service, &failure))
-		return;
-	if (service_flip(&agent->datapath, slot, route, &failure) ||
-	    restore_previews(agent, state, name, slot, &failure))
-		warn_of_state(failure.what, agent);
+	for (size_t i = 0; i < config->service_count; i++) {
+		const char *name = config->services[i].spec.name;
+		struct bgs_service service;
+		struct bgs_route route;
+		__u32 slot;
+
+		if (!state_route(restoration->state, name, &route) ||
+		    service_find(datapath, name, &slot, &service, failure))
+			continue;
+		if (service_flip(datapath, slot, route, failure) ||
+		    restore_previews(restoration, datapath, name, slot, failure))
+			warn_of_state(failure->what, restoration->agent);
+	}
+	return 0;
+}
+
+static int restore_config(struct agent *agent, struct state *state, const struct config *config,
+			  struct failure *failure)
+{
+	struct restoration restoration = { agent, state, config };
+	struct plan *plan;
+
+	if (reopen(agent, failure) || plan_make(&plan, &agent->datapath, state, config, failure))
+		return -1;
+	plan_before_attach(plan, restore_routes, &restoration);
+	if (run_plan(agent, plan, failure))
+		return -1;
+	event_emit(agent->log, EVENT_RESTORED, NULL, EVENT_NO_COLOR,
+		   "steering is as it was before the machine went down: %zu services",
+		   config->service_count);
+	return 0;
 }
 
 static int restore(struct agent *agent, struct state *state, struct failure *failure)
 {
 	struct config *config;
-	int err;
+	int err = 0;
 
 	if (state_config(state, &config, failure))
 		return -1;
-	if (!config->has_attach || !config->attach_count) {
-		config_free(config);
-		return 0;
-	}
-	err = make_true(agent, config, state, failure);
-	for (size_t i = 0; i < config->service_count && !err; i++)
-		restore_route(agent, state, config->services[i].spec.name);
-	if (!err)
-		event_emit(agent->log, EVENT_RESTORED, NULL, EVENT_NO_COLOR,
-			   "steering is as it was before the machine went down: %zu services",
-			   config->service_count);
+	config->awaits = true;
+	if (config->has_attach && config->attach_count)
+		err = restore_config(agent, state, config, failure);
 	config_free(config);
 	return err;
 }
@@ -204,7 +235,8 @@ static int move_log(struct agent *agent, const struct config *config, struct fai
 	return 0;
 }
 
-static int apply_file(struct agent *agent, struct failure *failure)
+/* When the machine starts interfaces may come later (`awaits`); a reload has a typing mistake. */
+static int apply_file(struct agent *agent, bool awaits, struct failure *failure)
 {
 	struct config *config;
 	struct state *state;
@@ -218,6 +250,7 @@ static int apply_file(struct agent *agent, struct failure *failure)
 		config_free(config);
 		return -1;
 	}
+	config->awaits = awaits;
 	/* What can be refused comes first: then nothing has changed. */
 	err = configure_outputs(agent, config, failure);
 	if (!err)
@@ -251,7 +284,7 @@ int configure_start(struct agent *agent, struct failure *failure)
 	}
 	state_close(state);
 	if (!err)
-		err = apply_file(agent, failure);
+		err = apply_file(agent, true, failure);
 	keeper_release(&agent->keeper);
 	return err;
 }
@@ -261,7 +294,7 @@ int configure_reload(struct agent *agent, struct failure *failure)
 	int err = keeper_take(&agent->keeper, "reload", failure);
 
 	if (!err) {
-		err = apply_file(agent, failure);
+		err = apply_file(agent, false, failure);
 		keeper_release(&agent->keeper);
 	}
 	if (err) {

@@ -243,17 +243,22 @@ static struct member *sync_member(struct agent *agent, struct member *member,
 static int sync_services(struct agent *agent, const struct service *services, size_t count,
 			 struct failure *failure)
 {
-	struct member **old = agent->members, **members = calloc(count + 1, sizeof(*members));
 	size_t old_count = agent->member_count, kept = 0;
+	/* The agent's own list stays whole meanwhile: updates tell events, which walk it. */
+	struct member **old = calloc(old_count + 1, sizeof(*old));
+	struct member **members = calloc(count + 1, sizeof(*members));
 	struct state *state = NULL;
-	int err = 0;
+	int err = -1;
 
-	if (!members)
-		return failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
-	if (files_open_state(agent->setup->files, &state, NULL, NULL, failure)) {
-		free(members);
-		return -1;
+	if (!old || !members) {
+		failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
+		goto out;
 	}
+	if (files_open_state(agent->setup->files, &state, NULL, NULL, failure))
+		goto out;
+	err = 0;
+	for (size_t i = 0; i < old_count; i++)
+		old[i] = agent->members[i];
 	for (size_t i = 0; i < count; i++) {
 		const char *name = services[i].spec.name;
 		struct member *member = take_member(old, old_count, name);
@@ -264,14 +269,18 @@ static int sync_services(struct agent *agent, const struct service *services, si
 		else
 			err = -1;
 	}
+	free(agent->members);
 	agent->members = members;
 	agent->member_count = kept;
+	members = NULL;
 	for (size_t i = 0; i < old_count; i++)
 		free_member(old[i]);
-	free(old);
 	for (size_t i = 0; i < kept; i++)
-		take_over_operation(members[i], state);
+		take_over_operation(agent->members[i], state);
+out:
 	state_close(state);
+	free(members);
+	free(old);
 	return err;
 }
 

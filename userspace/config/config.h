@@ -38,6 +38,7 @@ struct config {
 	bool has_attach; /* without `attach:` interfaces stay as they are */
 	char attach[BGS_MAX_INTERFACES][BGS_IFNAME_SIZE];
 	size_t attach_count;
+	bool awaits; /* not read: interfaces that are not there are no mistake, they will come */
 	bool has_services; /* without `services:` they stay as they are */
 	struct config_service *services; /* in the file's order */
 	size_t service_count;

@@ -26,10 +26,11 @@ static int fail_connect(const char *path, int error, struct failure *failure)
 		return failure_set(failure, EXIT_AGENT, NEXT_STATUS,
 				   "the agent at %s accepts nobody for %d ms", path,
 				   CLIENT_TIMEOUT_MS);
-	failure_errno(failure, error,
-		      error == EACCES ? "run it as root, or as a member of the operators' group"
-				      : NEXT_STATUS,
-		      "cannot reach the agent at %s", path);
+	if (error == EACCES) /* it may be there, but not for us */
+		return failure_errno(failure, error,
+				     "run it as root, or as a member of the operators' group",
+				     "cannot open the agent's socket %s", path);
+	failure_errno(failure, error, NEXT_STATUS, "cannot reach the agent at %s", path);
 	failure->code = EXIT_AGENT;
 	return -1;
 }
@@ -41,9 +42,7 @@ int client_connect(const char *path, struct failure *failure)
 	int fd, err = 0;
 
 	if (strlen(path) >= sizeof(address.sun_path))
-		return failure_set(failure, EXIT_USAGE, "name a shorter one with --run-dir",
-				   "the control socket %s: longer than %zu bytes", path,
-				   sizeof(address.sun_path) - 1);
+		return CLIENT_NO_AGENT; /* none can listen there either */
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)))

@@ -27,6 +27,16 @@ int interface_find(struct interface *interface, const char *name, struct failure
 	return 0;
 }
 
+int interface_find_or_await(struct interface *interface, const char *name, struct failure *failure)
+{
+	if (!interface_find(interface, name, failure))
+		return 0;
+	if (!*interface->name)
+		return -1;
+	interface->index = INTERFACE_AWAITED;
+	return 0;
+}
+
 /* The bitmap that lookups ask, for the indexes it reaches. */
 static int mark(const struct datapath *datapath, __u32 index, bool attached)
 {
@@ -99,17 +109,32 @@ static void remove_stale(const struct datapath *datapath, const struct interface
 	}
 }
 
+/* Each one that is awaited has an index of its own; the map has room for few of them. */
+static __u32 next_awaited(const struct datapath *datapath)
+{
+	struct bgs_interface unused;
+	__u32 index = INTERFACE_AWAITED;
+
+	while (index < INTERFACE_AWAITED + BGS_MAX_INTERFACES &&
+	       !map_get(datapath->fds[PIN_INTERFACES], &index, &unused))
+		index++;
+	return index;
+}
+
 int interfaces_add(const struct datapath *datapath, const struct interface *interface,
 		   struct failure *failure)
 {
-	struct bgs_interface value = {};
+	struct bgs_interface value = { .gone = interface->index >= INTERFACE_AWAITED };
+	struct interface now = *interface;
 	int err;
 
-	remove_stale(datapath, interface);
-	memcpy(value.name, interface->name, sizeof(value.name));
-	err = map_put(datapath->fds[PIN_INTERFACES], &interface->index, &value);
+	if (value.gone)
+		now.index = next_awaited(datapath);
+	remove_stale(datapath, &now);
+	memcpy(value.name, now.name, sizeof(value.name));
+	err = map_put(datapath->fds[PIN_INTERFACES], &now.index, &value);
 	if (!err)
-		err = mark(datapath, interface->index, true);
+		err = mark(datapath, now.index, true);
 	if (err == -E2BIG)
 		return failure_set(failure, EXIT_USAGE, "use 'bgswitch attach all'",
 				   "more than %d interfaces", BGS_MAX_INTERFACES);

@@ -9,8 +9,10 @@
 #include "bgswitch/maps.h"
 #include "datapath/datapath.h"
 
+#define INTERFACE_AWAITED 0x80000000u /* and above: the kernel's own are positive ints */
+
 struct interface {
-	unsigned int index; /* 0: all interfaces */
+	unsigned int index; /* 0: all interfaces; INTERFACE_AWAITED or more: it never was there */
 	char name[BGS_IFNAME_SIZE];
 };
 
@@ -21,6 +23,10 @@ struct interface_list {
 
 /* Finds the interface in this namespace; "all" is index 0. */
 int interface_find(struct interface *interface, const char *name, struct failure *failure);
+
+/* The same; one that is not there is to be steered when it comes: interfaces_refresh(). */
+int interface_find_or_await(struct interface *interface, const char *name,
+			    struct failure *failure);
 
 int interfaces_add(const struct datapath *datapath, const struct interface *interface,
 		   struct failure *failure);

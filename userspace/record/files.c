@@ -37,7 +37,8 @@ int files_open_state(const struct files *files, struct state **state,
 /* What a save writes beside the maps; each may be missing. */
 struct addition {
 	bool previews;
-	const char *service; /* of the operation */
+	const struct policy *policy; /* of `service`; else its operation is meant */
+	const char *service;
 	const struct operation *operation;
 	int previous;
 };
@@ -53,7 +54,9 @@ static int save(const struct files *files, const struct datapath *datapath,
 	err = addition->previews ? state_save_previews(state, datapath, failure) : 0;
 	if (!err)
 		err = state_capture(state, datapath, failure);
-	if (!err && addition->service) {
+	if (!err && addition->policy) {
+		state_set_policy(state, addition->service, addition->policy);
+	} else if (!err && addition->service) {
 		state_set_operation(state, addition->service, addition->operation);
 		state_set_previous(state, addition->service, addition->previous);
 	}
@@ -69,6 +72,14 @@ int files_save_maps(const struct files *files, const struct datapath *datapath,
 	const struct addition nothing = {};
 
 	return save(files, datapath, &nothing, failure);
+}
+
+int files_save_policy(const struct files *files, const struct datapath *datapath,
+		      const char *service, const struct policy *policy, struct failure *failure)
+{
+	const struct addition addition = { .service = service, .policy = policy };
+
+	return save(files, datapath, &addition, failure);
 }
 
 int files_save_previews(const struct files *files, const struct datapath *datapath,

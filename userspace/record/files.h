@@ -28,6 +28,10 @@ int files_open_state(const struct files *files, struct state **state,
 int files_save_maps(const struct files *files, const struct datapath *datapath,
 		    struct failure *failure);
 
+/* The same, with how one service is looked after. */
+int files_save_policy(const struct files *files, const struct datapath *datapath,
+		      const char *service, const struct policy *policy, struct failure *failure);
+
 /* The same after a change of preview networks. */
 int files_save_previews(const struct files *files, const struct datapath *datapath,
 			struct failure *failure);

@@ -23,7 +23,7 @@ static void rotate(struct supervisor *supervisor, enum bgs_color color)
 			places[count++] =
 				(struct rotation_place){ monitor->place, monitor->health.health };
 	}
-	if (!count || service_get(datapath, supervisor->slot, &service))
+	if (!count || supervisor_read(supervisor, &service))
 		return;
 	mask = rotation_mask(places, count, service.enabled[color]);
 	if (mask != service.enabled[color])

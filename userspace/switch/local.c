@@ -66,7 +66,7 @@ static int open_log(struct local *local, struct failure *failure)
 	const struct event_sinks nothing = {}, sinks = {
 		.directory = files->directory,
 		.name = files->events,
-		.to_stderr = !local->setup.quiet,
+		.also = local->setup.show,
 	};
 
 	local->log = event_log_open(local->setup.dry_run ? &nothing : &sinks, failure);
@@ -198,6 +198,7 @@ int local_begin(struct local *local, struct cutover_request *request, bool has_s
 	if (!has_soak)
 		request->soak_ms = policy->soak_ms;
 	request->ready_timeout_ms = policy->ready_timeout_ms;
+	supervisor_make_way(local->supervisor, request->to);
 	local->ended = false;
 	return supervisor_begin(local->supervisor, request, failure);
 }

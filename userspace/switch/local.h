@@ -17,7 +17,7 @@ struct local_setup {
 	const struct files *files;
 	const char *service; /* NULL: the only one */
 	bool dry_run; /* nothing is written, said or taken over from others */
-	bool quiet; /* event lines are written down, not shown */
+	void (*show)(const struct event *event, void *data); /* NULL: they are only written down */
 };
 
 /* Starts the service's checks, and takes over what a killed command left under way. */

@@ -45,7 +45,7 @@ static int host_route(void *data, struct bgs_route *route, struct failure *failu
 {
 	const struct supervisor *supervisor = data;
 	struct bgs_service service;
-	int err = service_get(supervisor->host->datapath, supervisor->slot, &service);
+	int err = supervisor_read(supervisor, &service);
 
 	if (err)
 		return failure_errno(failure, -err, "see 'bgswitch service ls'",
@@ -141,18 +141,25 @@ const struct cutover_host supervisor_cutover_host = {
 	.finished = host_finished,
 };
 
+/* The same color again is not another change: its soak goes on, and is waited for. */
+void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to)
+{
+	const struct cutover *cutover = &supervisor->cutover;
+
+	if (cutover->state == CUTOVER_SOAKING && cutover->request.to != to)
+		supervisor_supersede(supervisor, "another change was asked for during the soak");
+}
+
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
 		     struct failure *failure)
 {
 	struct cutover *cutover = &supervisor->cutover;
 
-	/* The same color again is not another change: its soak goes on, and is waited for. */
-	if (cutover->state == CUTOVER_SOAKING && cutover->request.to == request->to) {
+	supervisor_make_way(supervisor, request->to);
+	if (cutover->state == CUTOVER_SOAKING) {
 		supervisor_evaluate(supervisor);
 		return 0;
 	}
-	if (cutover->state == CUTOVER_SOAKING)
-		supervisor_supersede(supervisor, "another change was asked for during the soak");
 	if (cutover->state != CUTOVER_IDLE)
 		return failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
 				   "another operation is in progress: %s %s (%s)",

@@ -15,6 +15,7 @@
 
 #include "datapath/map.h"
 #include "datapath/trace.h"
+#include "text.h"
 
 /* A port of the kernel's choice may be the service's own: then it is asked for another. */
 #define MAX_BINDS 8
@@ -282,4 +283,18 @@ void service_check_end(struct service_check *check, struct service_check_result 
 	close(check->fd);
 	end_result(result);
 	free(check);
+}
+
+static json_t *color_or_null(int color)
+{
+	return color < 0 ? json_null() : json_string(color_name(color));
+}
+
+json_t *service_check_json(const struct service_check_result *result)
+{
+	return json_pack("{s:b, s:s, s:o, s:o, s:f, s:I, s:o}", "ok", result->ok, "address",
+			 result->address, "expected", color_or_null(result->expected), "reached",
+			 color_or_null(result->reached), "ms", result->duration_us / 1e3, "at_ms",
+			 (json_int_t)result->ended_ms, "error",
+			 *result->error ? text_json(result->error) : json_null());
 }

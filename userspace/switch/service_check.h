@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "datapath/services.h"
 
 struct service_check_result {
@@ -35,5 +37,8 @@ int service_check_fd(const struct service_check *check); /* writable or in error
  * frees it. May wait for the server's end of the handshake, 20 ms at the most.
  */
 void service_check_end(struct service_check *check, struct service_check_result *result);
+
+/* {"ok", "address", "expected", "reached", "ms", "at_ms", "error"}; the caller owns it. */
+json_t *service_check_json(const struct service_check_result *result);
 
 #endif

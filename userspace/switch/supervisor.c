@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "switch/supervisor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,12 +55,21 @@ static void note_color_health(struct supervisor *supervisor)
 	}
 }
 
+int supervisor_read(const struct supervisor *supervisor, struct bgs_service *service)
+{
+	int err = service_get(supervisor->host->datapath, supervisor->slot, service);
+
+	if (!err && strcmp(service->name, supervisor->name))
+		err = -ENOENT;
+	return err;
+}
+
 void supervisor_notice_others(struct supervisor *supervisor)
 {
 	struct bgs_service service;
 	struct bgs_route *seen = &supervisor->route;
 
-	if (service_get(supervisor->host->datapath, supervisor->slot, &service))
+	if (supervisor_read(supervisor, &service))
 		return;
 	if (service.route.active == seen->active && service.route.split_bp == seen->split_bp)
 		return;

@@ -88,6 +88,8 @@ unsigned long long supervisor_now(void);
  */
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
 		     struct failure *failure);
+/* Ends a soak that a change to `to` supersedes, before anybody waits for that change's end. */
+void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to);
 /* Fills in a request to go back to the previous color. */
 int supervisor_rollback_request(const struct supervisor *supervisor,
 				struct cutover_request *request, struct failure *failure);

@@ -35,26 +35,15 @@ static json_t *name_or_null(int color)
 	return color < 0 ? json_null() : json_string(color_name(color));
 }
 
-static json_t *service_check_json(const struct supervisor *supervisor)
-{
-	const struct service_check_result *result = &supervisor->service_check;
-
-	if (!supervisor->has_service_check)
-		return json_null();
-	return json_pack("{s:b, s:s, s:o, s:o, s:f, s:I, s:o}", "ok", result->ok, "address",
-			 result->address, "expected", name_or_null(result->expected), "reached",
-			 name_or_null(result->reached), "ms", result->duration_us / 1e3, "at_ms",
-			 (json_int_t)result->ended_ms, "error",
-			 *result->error ? text_json(result->error) : json_null());
-}
-
 json_t *supervisor_json(const struct supervisor *supervisor)
 {
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "state",
 			 supervisor_state(supervisor), "operation", operation_json(supervisor),
 			 "alarm", *supervisor->alarm ? text_json(supervisor->alarm) : json_null(),
 			 "previous", name_or_null(supervisor->previous), "service_check",
-			 service_check_json(supervisor), "colors", "blue",
-			 color_json(supervisor, BGS_BLUE), "green",
+			 supervisor->has_service_check
+				 ? service_check_json(&supervisor->service_check)
+				 : json_null(),
+			 "colors", "blue", color_json(supervisor, BGS_BLUE), "green",
 			 color_json(supervisor, BGS_GREEN));
 }

@@ -13,6 +13,12 @@ extern const struct cutover_host supervisor_cutover_host;
 /* After anything that may have changed: announces, steps the cutover, acts, sets paces. */
 void supervisor_evaluate(struct supervisor *supervisor);
 
+/*
+ * The service's entry, if the slot is still its own: services come and go
+ * before the agent hears of it. 0 or -errno.
+ */
+int supervisor_read(const struct supervisor *supervisor, struct bgs_service *service);
+
 /* Somebody may have changed the route since we saw it: then a soak is about nothing any more. */
 void supervisor_notice_others(struct supervisor *supervisor);
 
