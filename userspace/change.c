@@ -93,7 +93,7 @@ static void show_reply(const json_t *parameters, void *data)
 {
 	struct event event;
 
-	if (!event_from_json(&event, json_object_get(parameters, "event")))
+	if (event_from_json(&event, json_object_get(parameters, "event")))
 		show_event(&event, data);
 }
 
