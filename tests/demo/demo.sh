@@ -109,7 +109,8 @@ start_server() {
 		        listen ${port[$color]} backlog=4096;
 		        listen [::]:${port[$color]} backlog=4096;
 		        location / { return 200 "$color\n"; }
-		        location = /health { root $directory; }
+		        location = /health { root $directory; error_page 404 = @bad; }
+		        location @bad { return 500 "out of order\n"; }
 		    }
 		}
 	EOF
@@ -150,7 +151,12 @@ is_active() {
 }
 
 is_healthy() {
-	bgswitch check "$1" >/dev/null 2>&1 && bgswitch status | grep -q "$1 .* yes *healthy"
+	bgswitch status 2>/dev/null | grep -q "$1 .* yes *healthy"
+}
+
+# While an agent starts, it is told to try again.
+switch_to() {
+	bgswitch -q set "$1" --no-wait --force 2>/dev/null
 }
 
 # Nothing has moved, after a switch that ended with this exit code.
@@ -249,7 +255,7 @@ right=0 kills=0
 for ((i = 0; i < flips; i++)); do
 	color=blue
 	((i % 2)) && color=green
-	bgswitch -q set $color --no-wait --force
+	wait_for "the switch to $color" switch_to $color
 	if [ "$(answering_color)" = $color ]; then right=$((right + 1)); fi
 	((i % 5 == 4)) || continue
 	kill_agent
