@@ -90,6 +90,7 @@ run() {
 	local program
 
 	prepare
+	export BGSWITCH_STATE_DIR=/run/bgswitch-state # /var is read only
 	for program in build/tests/unit/test_* build/tests/prog/test_*; do
 		[ -x "$program" ] && run_program "$program"
 	done

@@ -9,6 +9,7 @@ set -u
 address4=10.77.0.1 address6=fd77::1 client4=10.77.0.2
 both=("$address4" "[$address6]")
 work=$(mktemp -d)
+export BGSWITCH_STATE_DIR=$work/state
 failed=0
 
 bgs() {
@@ -79,6 +80,24 @@ start_green() {
 	nsenter --net=/run/netns/host python3 -m http.server 8082 --bind :: --directory "$work/green" >&2 &
 	python=$!
 	wait_for listening 8082
+}
+
+start_agent() {
+	build/bgswitch --netns host agent >&2 &
+	agent=$!
+	wait_for bgs check
+}
+
+healthy() {
+	wait_for all_healthy
+}
+
+all_healthy() {
+	bgs status -j | python3 -c '
+import json, sys
+colors = json.load(sys.stdin)["services"][0]["colors"]
+sys.exit(any(color["health"] != "healthy" for color in colors.values()))
+'
 }
 
 kill_server() {
@@ -154,7 +173,7 @@ play() {
 	check "Python starts after bgswitch" start_green
 	check "blue answers on the service's IPv4 address" answers blue $address4
 	check "blue answers on the service's IPv6 address" answers blue "[$address6]"
-	check "set green" bgs set green
+	check "set green" bgs set green --no-wait
 	check "the next IPv4 connection reaches green" answers green $address4
 	check "the next IPv6 connection reaches green" answers green "[$address6]"
 
@@ -169,6 +188,12 @@ play() {
 	check "the failovers are counted" failed_over 2
 	check "green starts again" start_green
 	check "and is registered without a command" answers green "${both[@]}"
+	check "the agent starts" start_agent
+	check "and finds both healthy" healthy
+	check "the agent switches, and watches for a moment" bgs set blue --soak 1s
+	check "the next connections reach blue" answers blue "${both[@]}"
+	kill_server "$agent"
+	check "the agent was killed: nothing changes" answers blue "${both[@]}"
 	kill_server "$nginx"
 	kill_server "$python"
 	check "both were killed: refused" refused "${both[@]}"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The main job for real: two nginx, clients that never stop asking, and a switch
-# between them. Runs in network, mount and process namespaces of its own, which
+# The main job for real: two nginx, clients that never stop asking, an agent that
+# watches, and switches between them, a bad one among them. Runs in network, mount and process namespaces of its own, which
 # end with it, Ctrl-C included: the machine's own configuration is not touched.
 set -euo pipefail
 
@@ -24,12 +24,13 @@ done </proc/self/mounts
 mount -t proc proc /proc
 
 host4=10.99.0.1 host6=fd99::1
-flips=200
+flips=100
 export PATH=$PATH:/usr/sbin:/sbin
 # The private bpffs is mounted by attach itself where none is.
 mount -t tmpfs tmpfs /run
 work=/run/demo
 mkdir -p $work
+export BGSWITCH_STATE_DIR=$work/state
 declare -A server port=([blue]=8081 [green]=8082)
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
@@ -61,10 +62,6 @@ client() {
 	nsenter --net=/run/netns/client "$@"
 }
 
-now_us() {
-	echo "${EPOCHREALTIME/[.,]/}"
-}
-
 # Tries a condition until it is true, for at most ten seconds.
 wait_for() {
 	local what=$1 end=$((SECONDS + 10))
@@ -88,9 +85,12 @@ build_network() {
 	client ip link set lo up
 }
 
+# A server answers checks with what stands in its file `health`: a release that is bad from
+# some moment on is one whose file goes.
 start_server() {
 	local color=$1 directory=$work/$1
 	mkdir -p "$directory"
+	echo "$color is well" >"$directory/health"
 	cat >"$directory/nginx.conf" <<-EOF
 		daemon off;
 		master_process off;
@@ -109,12 +109,61 @@ start_server() {
 		        listen ${port[$color]} backlog=4096;
 		        listen [::]:${port[$color]} backlog=4096;
 		        location / { return 200 "$color\n"; }
+		        location = /health { root $directory; error_page 404 = @bad; }
+		        location @bad { return 500 "out of order\n"; }
 		    }
 		}
 	EOF
 	nginx -c "$directory/nginx.conf" -e "$directory/error.log" &
 	server[$color]=$!
 	wait_for "nginx $color" listens "${port[$color]}"
+}
+
+configure() {
+	cat >$work/web.yaml <<EOF
+attach: [eth0]
+services:
+  web:
+    listen: ":80"
+    blue: ":${port[blue]}"
+    green: ":${port[green]}"
+    soak: 2s
+    check: {path: /health, interval: 500ms, fast_interval: 100ms}
+EOF
+}
+
+start_agent() {
+	"$bgswitch" agent -c $work/web.yaml 2>>$work/agent.log &
+	agent=$!
+}
+
+kill_agent() {
+	kill -9 "$agent"
+	wait "$agent" 2>/dev/null || true
+}
+
+active() {
+	bgswitch status | awk '$3 == "active" { print $2 } $2 == "active" { print $1 }'
+}
+
+is_active() {
+	[ "$(active)" = "$1" ]
+}
+
+is_healthy() {
+	bgswitch status 2>/dev/null | grep -q "$1 .* yes *healthy"
+}
+
+# While an agent starts, it is told to try again.
+switch_to() {
+	bgswitch -q set "$1" --no-wait --force 2>/dev/null
+}
+
+# Nothing has moved, after a switch that ended with this exit code.
+expect_green() {
+	echo "exit code $code; a client gets: $(answering_color)"
+	[ "$code" = "$1" ] || fail "expected exit code $1"
+	[ "$(answering_color)" = green ] || fail "the bad release has the traffic"
 }
 
 listens() {
@@ -165,40 +214,53 @@ errors() {
 		/Non-2xx/ { sum += $NF } END { print sum + 0 }' "$@"
 }
 
-chapter "Two versions, one address"
+chapter "Two versions, one address, and an agent that watches"
 build_network
 start_server blue
 start_server green
 echo "blue: nginx on :8081, green: nginx on :8082, clients in a namespace of their own ask $host4:80 and [$host6]:80"
-show bgswitch attach eth0
+configure
+show cat $work/web.yaml
+echo "${dim}# bgswitch agent -c $work/web.yaml &$plain"
+start_agent
+wait_for "the agent's first checks" is_healthy green
 echo "a client gets: $(answering_color)"
 
 chapter "Four wrk put load on it: kept and new connections, IPv4 and IPv6"
-start_load 15
+start_load 20
 echo "blue serves $(connections_of blue) connections now"
 
-chapter "The switch"
-begin=$(now_us)
+chapter "The switch: check green, send new connections there, watch it for 2 s"
 show bgswitch set green
-flip_us=$(($(now_us) - begin))
 [ "$(answering_color)" = green ] || fail "a connection after the flip reached blue"
-old=$(connections_of blue)
-echo "$((flip_us / 1000)).$((flip_us % 1000 / 100)) ms; new connections get: green; $old older ones stay with blue until they end"
 wait_for "blue's connections to end" has_none blue
-drain_us=$(($(now_us) - begin))
-echo "after $((drain_us / 1000)) ms blue serves none: stopping blue"
-kill -QUIT "${server[blue]}"
-wait "${server[blue]}" || true
-start_server blue
-echo "a new blue was started; nobody had to tell bgswitch"
+echo "blue serves none any more"
 
-chapter "$flips more switches under the same load"
-right=0
+chapter "A bad release: the new blue passes its checks, and a second later it does not"
+(sleep 1 && rm $work/blue/health) &
+breaking=$! code=0
+show bgswitch set blue --soak 10s || code=$?
+expect_green 5
+wait $breaking
+
+chapter "The same release again: refused"
+code=0
+show bgswitch set blue || code=$?
+expect_green 3
+echo "blue is well" >$work/blue/health
+wait_for "blue to be well again" is_healthy blue
+
+chapter "$flips more switches under the same load, the agent killed after every fifth"
+right=0 kills=0
 for ((i = 0; i < flips; i++)); do
 	color=blue
 	((i % 2)) && color=green
-	bgswitch -q set $color
+	wait_for "the switch to $color" switch_to $color
 	if [ "$(answering_color)" = $color ]; then right=$((right + 1)); fi
+	((i % 5 == 4)) || continue
+	kill_agent
+	kills=$((kills + 1))
+	start_agent
 done
 end_load
 answered=$(requests $work/keep4 $work/keep6 $work/new4 $work/new6)
@@ -206,6 +268,7 @@ failed=$(errors $work/keep4 $work/keep6 $work/new4 $work/new6)
 echo "done"
 
 chapter "The active server dies: kill -9 green"
+wait_for "the agent" is_healthy blue
 kill -9 "${server[green]}"
 wait "${server[green]}" 2>/dev/null || true
 saved=0
@@ -213,20 +276,26 @@ for ((i = 0; i < 100; i++)); do
 	if [ "$(answering_color)" = blue ]; then saved=$((saved + 1)); fi
 done
 echo "$saved of 100 connections after it were served by blue, without any command"
-start_server green
-echo "green is back, a client gets: $(answering_color)"
+wait_for "the agent to make blue active" is_active blue
 show bgswitch status
+show bgswitch history -n 3
 
 chapter "And away with it"
+kill "$agent"
+wait "$agent" || fail "the agent did not end well"
+echo "the agent has ended, a client gets: $(answering_color)"
+[ "$(answering_color)" = blue ] || fail "the end of the agent changed something"
 show bgswitch detach all
 [ ! -e /sys/fs/bpf/bgswitch ] || fail "pins are left in /sys/fs/bpf/bgswitch"
 
 chapter "Result"
 cat <<EOF
-  $(printf '%8d' "$answered")  requests answered during $((flips + 1)) switches ($(requests $work/new4 $work/new6) of them on new connections)
+  $(printf '%8d' "$answered")  requests answered meanwhile ($(requests $work/new4 $work/new6) of them on new connections)
   $(printf '%8d' "$failed")  failed
-  $(printf '%8d' $((flips + 1)))  switches, after $((right + 1)) of them the very next connection got the new color
-  $(printf '%8d' $((100 - saved)))  connections refused after kill -9
+  $(printf '%8d' $flips)  switches in a row, after $right of them the very next connection got the new color
+  $(printf '%8d' $kills)  times the agent was killed
+         1  release taken back by itself, and refused the second time
+  $(printf '%8d' $((100 - saved)))  connections refused after kill -9 of the active server
 EOF
 if [ "$failed" != 0 ] || [ $right != $flips ] || [ $saved != 100 ]; then
 	fail "this is not what bgswitch promises"
