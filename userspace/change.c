@@ -170,12 +170,10 @@ static int warn_of_families(struct command_context *context, const struct change
 
 	if (service_find(datapath, change->service, &slot, &service, &context->failure))
 		return -1;
-	/* Of a color without any listener the gate speaks; the walk over all sockets is slow. */
-	if (change->color < 0 ||
-	    (!change->force && !color_listening(datapath, slot, change->color)))
-		return 0;
-	return target_check(datapath, slot, &service, change->color, &context->failure) < 0 ? -1
-											    : 0;
+	/* Of a color without any listener the gate speaks. */
+	if (change->color >= 0 && (change->force || color_families(datapath, slot, change->color)))
+		target_warn(datapath, slot, &service, change->color);
+	return 0;
 }
 
 static int begin_here(struct command_context *context, struct local *local,

@@ -115,7 +115,7 @@ static int change(struct command_context *context, const struct request *request
 	if (!err)
 		err = service_find(&context->datapath, request->service, &slot, &service, failure);
 	if (!err && add)
-		err = target_check(&context->datapath, slot, &service, request->color, failure) < 0;
+		target_warn(&context->datapath, slot, &service, request->color);
 	if (!err)
 		err = add ? previews_add(&context->datapath, slot, previews, request->count,
 					 failure)

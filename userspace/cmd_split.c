@@ -42,9 +42,8 @@ static json_t *by_itself(struct command_context *context, const char *name, unsi
 	if (command_need_root(context) || command_open(context, COMMAND_CHANGES, "split") ||
 	    service_find(&context->datapath, name, &slot, &service, &context->failure))
 		return NULL;
-	if (split && target_check(&context->datapath, slot, &service, !service.route.active,
-				  &context->failure) < 0)
-		return NULL;
+	if (split)
+		target_warn(&context->datapath, slot, &service, !service.route.active);
 	service.route.split_bp = split;
 	service.route.flips++;
 	if (service_flip(&context->datapath, slot, service.route, &context->failure))

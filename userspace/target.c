@@ -12,21 +12,20 @@ static const char *what_happens(const struct bgs_service *service, enum bgs_colo
 	return service->flags.pass_when_empty ? "are left to the ordinary lookup" : "are refused";
 }
 
-int target_check(const struct datapath *datapath, __u32 slot, const struct bgs_service *service,
-		 enum bgs_color color, struct failure *failure)
+void target_warn(const struct datapath *datapath, __u32 slot, const struct bgs_service *service,
+		 enum bgs_color color)
 {
 	static const char *const names[BGS_FAMILIES] = { "IPv4", "IPv6" };
-	int served = listeners_families(datapath, slot, color, failure);
 	int missing;
 
-	if (served < 0)
-		return -1;
-	missing = service_families(datapath, slot) & ~served;
+	/* Listeners that nobody registered yet; see datapath_missing_registration(). */
+	if (datapath_missing_registration(datapath))
+		listeners_adopt(datapath);
+	missing = service_families(datapath, slot) & ~color_families(datapath, slot, color);
 	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
 		if (missing >> family & 1)
 			message_warning("%s: no instance of %s listens for %s clients; they %s",
 					service->name, color_name(color), names[family],
 					what_happens(service, color));
 	}
-	return served != 0;
 }

@@ -25,8 +25,7 @@ struct interface_list {
 int interface_find(struct interface *interface, const char *name, struct failure *failure);
 
 /* The same; one that is not there is to be steered when it comes: interfaces_refresh(). */
-int interface_find_or_await(struct interface *interface, const char *name,
-			    struct failure *failure);
+int interface_find_or_await(struct interface *interface, const char *name, struct failure *failure);
 
 int interfaces_add(const struct datapath *datapath, const struct interface *interface,
 		   struct failure *failure);

@@ -71,28 +71,6 @@ int listeners_adopt(const struct datapath *datapath)
 	return err;
 }
 
-int listeners_families(const struct datapath *datapath, __u32 slot, enum bgs_color color,
-		       struct failure *failure)
-{
-	struct scan scan = {};
-	int err, families = 0;
-
-	if (datapath->fds[PIN_ADOPT] < 0) /* the maps are all we have */
-		return color_listening(datapath, slot, color) ? (1 << BGS_FAMILIES) - 1 : 0;
-	err = read_reports(datapath, &scan);
-	for (size_t i = 0; i < scan.count; i++) {
-		const struct bgs_report *report = &scan.listeners[i].report;
-
-		if (report->kind == BGS_REPORT_BACKEND && !report->error &&
-		    BGS_INSTANCE_SLOT(report->number) == slot &&
-		    BGS_INSTANCE_COLOR(report->number) == color)
-			families |= (int)report->families;
-	}
-	free(scan.listeners);
-	return err ? failure_errno(failure, -err, "run it as root", "cannot look for listeners")
-		   : families;
-}
-
 static int read_elsewhere(int netns, void *data)
 {
 	void **arguments = data;

@@ -19,13 +19,6 @@ struct listener {
 int listeners_adopt(const struct datapath *datapath);
 
 /*
- * Which families' clients a color can serve with the listeners that live now,
- * as bits by enum bgs_family; or -1.
- */
-int listeners_families(const struct datapath *datapath, __u32 slot, enum bgs_color color,
-		       struct failure *failure);
-
-/*
  * Does so, and returns all that concern the services in `*listeners` (free()
  * it): how many, or -1. With `elsewhere`, looks into the network namespaces of
  * other processes as well, to name listeners that cannot serve from there.

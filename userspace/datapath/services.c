@@ -202,36 +202,49 @@ int services_read(const struct datapath *datapath, struct service **services,
 	return reading.count;
 }
 
-bool instance_is_listening(const struct datapath *datapath, __u32 number)
+static bool instance_serves(const struct datapath *datapath, __u32 number, enum bgs_family family)
 {
+	const __u32 first = BGS_SOCKET(number, family);
 	struct bgs_instance instance;
-	__u64 siblings, cookie;
+	__u64 cookie;
 
-	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
-		const __u32 key = BGS_SOCKET(number, family);
-
-		if (!map_get(datapath->fds[PIN_SOCKETS], &key, &cookie))
-			return true;
-	}
+	if (!map_get(datapath->fds[PIN_SOCKETS], &first, &cookie))
+		return true;
 	if (map_get(datapath->fds[PIN_INSTANCES], &number, &instance))
 		return false;
-	siblings = instance.siblings[BGS_V4] | instance.siblings[BGS_V6];
-	for (__u32 k = 0; k < BGS_MAX_SIBLINGS; k++) {
+	for (__u32 k = 0; k < BGS_MAX_SIBLINGS && instance.siblings[family] >> k; k++) {
 		const struct bgs_sibling_key key = { .instance = number, .sibling = k };
 
-		if (siblings >> k & 1 && !map_get(datapath->fds[PIN_SIBLINGS], &key, &cookie))
+		if (instance.siblings[family] >> k & 1 &&
+		    !map_get(datapath->fds[PIN_SIBLINGS], &key, &cookie))
 			return true;
 	}
 	return false;
 }
 
-bool color_listening(const struct datapath *datapath, __u32 slot, enum bgs_color color)
+bool instance_is_listening(const struct datapath *datapath, __u32 number)
 {
-	for (__u32 place = 0; place < BGS_MAX_INSTANCES; place++) {
-		if (instance_is_listening(datapath, BGS_INSTANCE(slot, color, place)))
-			return true;
+	return instance_serves(datapath, number, BGS_V4) ||
+	       instance_serves(datapath, number, BGS_V6);
+}
+
+int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color color)
+{
+	const int all = (1 << BGS_FAMILIES) - 1;
+	struct bgs_rotation set;
+	int families = 0;
+
+	if (map_get(datapath->fds[PIN_ROTATION], &slot, &set))
+		return 0;
+	for (__u32 place = 0; place < BGS_MAX_INSTANCES && families != all; place++) {
+		for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
+			/* A bit may stand for one that has died since; the map knows. */
+			if (set.ready[color][family] >> place & 1 &&
+			    instance_serves(datapath, BGS_INSTANCE(slot, color, place), family))
+				families |= 1 << family;
+		}
 	}
-	return false;
+	return families;
 }
 
 struct families {

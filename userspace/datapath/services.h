@@ -95,8 +95,11 @@ int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route r
 
 /* Does a listener of this instance stand in the map? */
 bool instance_is_listening(const struct datapath *datapath, __u32 number);
-/* Does one of any instance of this color? */
-bool color_listening(const struct datapath *datapath, __u32 slot, enum bgs_color color);
+/*
+ * Which families' clients a color can serve with the listeners that live now, as
+ * bits by enum bgs_family. Asks the maps, not every socket.
+ */
+int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color color);
 
 /* Families that a service has listen addresses of, as bits by enum bgs_family. */
 int service_families(const struct datapath *datapath, __u32 slot);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "datapath/listeners.h"
 #include "duration.h"
 #include "percent.h"
 #include "record/history.h"
@@ -165,6 +166,9 @@ int supervisor_begin(struct supervisor *supervisor, const struct cutover_request
 				   "another operation is in progress: %s %s (%s)",
 				   cutover->request.verb, color_name(cutover->request.to),
 				   supervisor_state(supervisor));
+	/* Where listeners do not register by themselves, the gate would miss new ones. */
+	if (datapath_missing_registration(supervisor->host->datapath))
+		listeners_adopt(supervisor->host->datapath);
 	for (size_t i = 0; i < supervisor->monitor_count && !request->force; i++) {
 		if (supervisor->monitors[i]->color == request->to)
 			monitor_watch(supervisor->monitors[i]);
