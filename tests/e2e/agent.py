@@ -180,8 +180,7 @@ def events(bgs, kind=None):
 
 def history(bgs):
     """What `history` shows, oldest first, as dictionaries."""
-    shown = bgs("history", "-j")
-    return [json.loads(line) for line in shown.splitlines()]
+    return json.loads(bgs("history", "-j"))
 
 
 def interrupted(process):

@@ -246,7 +246,7 @@ static int apply_file(struct agent *agent, bool awaits, struct failure *failure)
 		return 0;
 	if (config_load(&config, agent->setup->config_path, failure))
 		return -1;
-	if (open_state(agent, &state, failure)) {
+	if (config_try_secrets(config, false, failure) || open_state(agent, &state, failure)) {
 		config_free(config);
 		return -1;
 	}
