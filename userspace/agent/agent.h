@@ -7,6 +7,7 @@
  *   agent.c      start, loop, end            roster.c    one supervisor a service
  *   configure.c  file, reboot, SIGHUP        calls.c     the control socket's methods
  *   probes.c     service checks              child.c     answers by a command of our own
+ *   outputs.c    log, webhooks, groups
  */
 #ifndef BGSWITCH_AGENT_H
 #define BGSWITCH_AGENT_H
@@ -92,11 +93,12 @@ void roster_host(struct agent *agent);
 /* configure.c */
 int configure_start(struct agent *agent, struct failure *failure);
 int configure_reload(struct agent *agent, struct failure *failure);
-/* Log, webhooks and groups as the configuration has them. */
-int configure_outputs(struct agent *agent, const struct config *config, struct failure *failure);
 void configure_interfaces(struct agent *agent); /* links came or went */
 void configure_note_state(struct agent *agent); /* the state file is ours as it is now */
 bool configure_state_is_ours(const struct agent *agent);
+
+/* outputs.c: log, webhooks and groups as `config` has them, before it replaces agent->config. */
+int outputs_change(struct agent *agent, const struct config *config, struct failure *failure);
 
 /* calls.c */
 extern const struct control_method agent_methods[];

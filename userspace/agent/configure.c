@@ -76,16 +76,6 @@ static int run_plan(struct agent *agent, struct plan *plan, struct failure *fail
 	return err;
 }
 
-static int make_true(struct agent *agent, const struct config *config, struct state *state,
-		     struct failure *failure)
-{
-	struct plan *plan;
-
-	if (reopen(agent, failure) || plan_make(&plan, &agent->datapath, state, config, failure))
-		return -1;
-	return run_plan(agent, plan, failure);
-}
-
 /* What was done is kept, also when a step after it failed. */
 static void keep(struct agent *agent, struct state *state)
 {
@@ -193,74 +183,41 @@ static bool is_steering(const struct agent *agent)
 
 /* ---- the file */
 
-int configure_outputs(struct agent *agent, const struct config *config, struct failure *failure)
+/* What can be refused is refused first: then nothing has changed. */
+static int apply_config(struct agent *agent, const struct config *config, struct failure *failure)
 {
-	static const struct config_agent nothing;
-	const struct config_agent *wanted = config ? &config->agent : &nothing;
-	struct webhooks *webhooks = NULL;
+	struct plan *plan = NULL;
+	struct state *state;
+	int err = 0;
 
-	if (wanted->webhook_count) {
-		webhooks = webhooks_new(agent->event, wanted, failure);
-		if (!webhooks)
-			return -1;
-	}
-	if (agent->control &&
-	    control_set_groups(agent->control, wanted->operators, wanted->readers, failure)) {
-		webhooks_free(webhooks);
+	if (open_state(agent, &state, failure))
 		return -1;
+	if (config->has_attach || config->has_services)
+		err = reopen(agent, failure) ||
+		      plan_make(&plan, &agent->datapath, state, config, failure);
+	if (!err)
+		err = outputs_change(agent, config, failure);
+	if (err) {
+		plan_free(plan);
+	} else if (plan) {
+		err = run_plan(agent, plan, failure);
+		keep(agent, state);
 	}
-	webhooks_free(agent->webhooks);
-	agent->webhooks = webhooks;
-	return 0;
-}
-
-static bool same_text(const char *left, const char *right)
-{
-	return left == right || (left && right && !strcmp(left, right));
-}
-
-/* Event lines go where the new configuration says, from the next one on. */
-static int move_log(struct agent *agent, const struct config *config, struct failure *failure)
-{
-	const char *before = agent->config ? agent->config->agent.log : NULL;
-	struct event_log *log;
-
-	if (!agent->config || same_text(before, config->agent.log))
-		return 0;
-	log = agent_open_log(agent, config, failure);
-	if (!log)
-		return -1;
-	event_log_close(agent->log);
-	agent->log = agent->host.log = log;
-	return 0;
+	state_close(state);
+	return err ? -1 : 0;
 }
 
 /* When the machine starts interfaces may come later (`awaits`); a reload has a typing mistake. */
 static int apply_file(struct agent *agent, bool awaits, struct failure *failure)
 {
 	struct config *config;
-	struct state *state;
-	int err;
 
 	if (!agent->setup->config_path)
 		return 0;
 	if (config_load(&config, agent->setup->config_path, failure))
 		return -1;
-	if (config_try_secrets(config, false, failure) || open_state(agent, &state, failure)) {
-		config_free(config);
-		return -1;
-	}
 	config->awaits = awaits;
-	/* What can be refused comes first: then nothing has changed. */
-	err = configure_outputs(agent, config, failure);
-	if (!err)
-		err = move_log(agent, config, failure);
-	if (!err && (config->has_attach || config->has_services)) {
-		err = make_true(agent, config, state, failure);
-		keep(agent, state);
-	}
-	state_close(state);
-	if (err) {
+	if (config_try_secrets(config, false, failure) || apply_config(agent, config, failure)) {
 		config_free(config);
 		return -1;
 	}
