@@ -127,7 +127,8 @@ static int on_files(sd_event_source *source, const struct inotify_event *event, 
 		return 0;
 	if (roster_sync(agent, &failure))
 		event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR,
-			   "cannot follow a change: %s; %s", failure.what, failure.next);
+			   "cannot take over a change that a command made: %s; %s", failure.what,
+			   failure.next);
 	return 0;
 }
 
@@ -291,8 +292,8 @@ int agent_run(const struct agent_setup *setup, struct failure *failure)
 		if (err < 0)
 			failure_errno(failure, -err, NEXT, "the event loop ended");
 	} else if (agent->log) {
-		event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR, "cannot start: %s",
-			   failure->what);
+		event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR, "cannot start: %s; %s",
+			   failure->what, failure->next);
 	}
 	end(agent);
 	free(agent);

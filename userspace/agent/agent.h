@@ -47,6 +47,7 @@ struct member {
 	/* the service check */
 	sd_event_source *check_timer, *check_io;
 	struct service_check *check;
+	struct service_check_result check_result; /* the supervisor's once it has ended */
 	unsigned int check_which; /* listen address that is next */
 };
 

@@ -255,12 +255,14 @@ int configure_reload(struct agent *agent, struct failure *failure)
 		keeper_release(&agent->keeper);
 	}
 	if (err) {
-		event_emit(agent->log, EVENT_CONFIG_REFUSED, NULL, EVENT_NO_COLOR, "%s; %s",
-			   failure->what, failure->next);
+		event_emit(agent->log, EVENT_CONFIG_REFUSED, NULL, EVENT_NO_COLOR,
+			   "reload failed: %s; %s", failure->what, failure->next);
 		return -1;
 	}
-	event_emit(agent->log, EVENT_CONFIG_APPLIED, NULL, EVENT_NO_COLOR, "configuration read: %s",
-		   agent->setup->config_path ? agent->setup->config_path : "there is no file");
+	event_emit(agent->log, EVENT_CONFIG_APPLIED, NULL, EVENT_NO_COLOR, "%s%s",
+		   agent->setup->config_path ? "configuration read: "
+					     : "no configuration file to read",
+		   agent->setup->config_path ? agent->setup->config_path : "");
 	return roster_sync(agent, failure);
 }
 
