@@ -55,7 +55,7 @@ def test_reload_makes_the_file_true(agent, bgs, labels, serve, trail, ask, loads
         assert [i["ifname"] for i in bgs.status()["attached"]] == ["eth0", "eth1"]
         traffic.wait_more(5)
     traffic.assert_no_failure()
-    assert {c.color for c in traffic.connections()} == {"green"}, "routes are not the file's business"
+    assert {c.color for c in traffic.connections()} == {"green"}, "the file has no routes"
     said = [event["message"] for event in trail.events("config-applied")]
     for step in ("+ service api", "- service api", "+ interface eth1"):
         assert step in said
@@ -76,8 +76,8 @@ def test_applied_by_a_command_they_are_in_force_too(agent, bgs, labels, trail, t
     agent.start(config())
     bgs("set", "web", "green", "--soak", "0")
     other = tmp_path / "other.yaml"
-    other.write_text("services: {web: {listen: '0.0.0.0:80', blue: ':8081', green: ':8082', soak: 0, "
-                     "failover: off, check: {path: /, body: blue, interval: 50ms}}}")
+    other.write_text("services: {web: {listen: '0.0.0.0:80', blue: ':8081', green: ':8082',\n"
+                     "  soak: 0, failover: off, check: {path: /, body: blue, interval: 50ms}}}")
     shown = bgs("apply", other, "-n")
     assert "web: " in shown
     assert health(bgs, "web", "green") == "healthy"
