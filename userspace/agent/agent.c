@@ -164,8 +164,9 @@ static int watch(struct agent *agent, struct failure *failure)
 		err = sd_event_add_io(agent->event, NULL, prober_fd(agent->prober), EPOLLIN,
 				      on_prober, agent);
 	if (err >= 0)
-		err = sd_event_add_inotify(agent->event, NULL, agent->setup->files->directory,
-					   IN_MOVED_TO | IN_DELETE, on_files, agent);
+		err = sd_event_add_inotify(agent->event, &agent->files_source,
+					   agent->setup->files->directory, IN_MOVED_TO | IN_DELETE,
+					   on_files, agent);
 	if (err < 0)
 		return failure_errno(failure, -err, NEXT, "cannot watch signals and %s",
 				     agent->setup->files->directory);
@@ -265,6 +266,8 @@ static void end(struct agent *agent)
 	links_free(agent->links);
 	webhooks_free(agent->webhooks);
 	sd_event_source_disable_unref(agent->interfaces_timer);
+	/* libsystemd 252 leaks an event loop with an inotify source that nobody holds. */
+	sd_event_source_disable_unref(agent->files_source);
 	prober_free(agent->prober);
 	event_log_close(agent->log);
 	datapath_close(&agent->datapath);

@@ -74,7 +74,7 @@ struct agent {
 	char socket_path[PATH_MAX / 2];
 	int only_one; /* the lock that keeps a second agent out */
 	bool save_failed; /* and said so */
-	sd_event_source *interfaces_timer;
+	sd_event_source *files_source, *interfaces_timer;
 };
 
 /* Runs until SIGTERM or SIGINT; steering is as before when it returns. */
