@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "check/curl_transfers.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -16,8 +17,9 @@ struct transfers {
 	int timer;
 	struct timer_watch *timer_watch;
 	transfer_end *end;
-	CURL *idle[IDLE_HANDLES];
-	size_t idle_count;
+	CURL **idle;
+	size_t idle_count, idle_room;
+	size_t started; /* and not stopped */
 };
 
 struct timer_watch {
@@ -152,14 +154,20 @@ static struct transfers *transfers_new(struct watches *watches)
 	return transfers;
 }
 
+static void trim_idle(struct transfers *transfers, size_t kept)
+{
+	while (transfers->idle_count > kept)
+		curl->easy_cleanup(transfers->idle[--transfers->idle_count]);
+}
+
 void transfers_free(struct transfers *transfers)
 {
 	if (!transfers)
 		return;
-	while (transfers->idle_count)
-		curl->easy_cleanup(transfers->idle[--transfers->idle_count]);
 	if (transfers->multi)
 		curl->multi_cleanup(transfers->multi);
+	trim_idle(transfers, 0);
+	free(transfers->idle);
 	if (transfers->timer >= 0)
 		close(transfers->timer);
 	if (transfers->timer_watch)
@@ -182,16 +190,37 @@ CURL *transfer_take(struct prober *prober)
 int transfer_start(struct transfers *transfers, CURL *easy, transfer_end *end, void *data)
 {
 	transfers->end = end;
+	transfers->started++;
 	curl->easy_setopt(easy, CURLOPT_PRIVATE, data);
 	return curl->multi_add_handle(transfers->multi, easy) ? -1 : 0;
 }
 
+static bool make_room(struct transfers *transfers)
+{
+	size_t room = transfers->idle_room ? 2 * transfers->idle_room : IDLE_HANDLES;
+	CURL **grown;
+
+	if (transfers->idle_count < transfers->idle_room)
+		return true;
+	grown = reallocarray(transfers->idle, room, sizeof(CURL *));
+	if (!grown)
+		return false;
+	transfers->idle = grown;
+	transfers->idle_room = room;
+	return true;
+}
+
+/*
+ * Handles are freed when none is started: libcurl 7.88 unlinks a transfer that
+ * has ended once more when it is removed, through neighbours that may be gone.
+ */
 void transfer_stop(struct transfers *transfers, CURL *easy)
 {
 	curl->multi_remove_handle(transfers->multi, easy);
 	curl->easy_reset(easy);
-	if (transfers->idle_count < IDLE_HANDLES)
+	transfers->started--;
+	if (make_room(transfers)) /* without memory one is lost; better than one too early */
 		transfers->idle[transfers->idle_count++] = easy;
-	else
-		curl->easy_cleanup(easy);
+	if (!transfers->started)
+		trim_idle(transfers, IDLE_HANDLES);
 }
