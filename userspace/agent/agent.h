@@ -13,6 +13,8 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include <systemd/sd-event.h>
 
@@ -31,6 +33,12 @@ struct agent_setup {
 	const struct files *files;
 	const struct place *place;
 	const char *const *options; /* global options for commands of our own; ended by NULL */
+};
+
+/* Tells one version of the state file from another. */
+struct state_mark {
+	ino_t inode;
+	struct timespec changed;
 };
 
 /* A service in the agent's care. */
@@ -66,7 +74,8 @@ struct agent {
 	struct call **followers; /* of events */
 	size_t follower_count;
 	unsigned int children; /* commands of our own that run */
-	unsigned long long state_inode; /* of the state file as we know it; 0: none */
+	struct state_mark state_mark; /* of the state file as we know it; zeros: none */
+	bool state_missed; /* another one's change, which roster_sync() has yet to follow */
 	bool ready; /* told the service manager */
 	unsigned int status[4]; /* what it was told last */
 	char socket_path[PATH_MAX / 2];
@@ -94,6 +103,11 @@ int configure_reload(struct agent *agent, struct failure *failure);
 /* Log, webhooks and groups as the configuration has them. */
 int configure_outputs(struct agent *agent, const struct config *config, struct failure *failure);
 void configure_interfaces(struct agent *agent); /* links came or went */
+/*
+ * Around each write of the state file, with the lock held: what another process
+ * wrote before, and the agent has not seen yet, must not pass for its own.
+ */
+void configure_claim_state(struct agent *agent);
 void configure_note_state(struct agent *agent); /* the state file is ours as it is now */
 bool configure_state_is_ours(const struct agent *agent);
 

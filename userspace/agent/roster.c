@@ -29,6 +29,7 @@ static int save(const struct supervisor *supervisor, const struct operation *ope
 {
 	struct agent *agent = data;
 
+	configure_claim_state(agent);
 	if (!files_save_operation(agent->setup->files, &agent->datapath, supervisor->name,
 				  operation, supervisor->previous, failure)) {
 		configure_note_state(agent);
@@ -289,6 +290,9 @@ int roster_sync(struct agent *agent, struct failure *failure)
 	struct service *services = NULL;
 	int count = 0, err;
 
+	/* Before the maps are read: what is written meanwhile will be followed by itself. */
+	agent->state_missed = false;
+	configure_note_state(agent);
 	/* The pins may be others than before: a detach and an attach lie between. */
 	datapath_close(&agent->datapath);
 	if (datapath_exists(agent->setup->place)) {
@@ -300,7 +304,6 @@ int roster_sync(struct agent *agent, struct failure *failure)
 	}
 	err = sync_services(agent, services, count, failure);
 	free(services);
-	configure_note_state(agent);
 	agent_tell_manager(agent);
 	return err;
 }

@@ -1,0 +1,42 @@
+"""The agent follows what commands change beside it, and refuses a reload as a whole."""
+import signal
+import time
+
+from agent import Health, events, web
+from sandbox import wait_for
+
+SOAK = 0.3  # seconds
+
+
+def test_a_change_is_followed_though_the_agent_writes_right_after_it(bgs, agent, serve):
+    serve.label("blue", 8081)
+    serve.label("green", 8082)
+    agent.start(web(soak=f"{SOAK * 1000:.0f}ms"))
+    bgs("set", "web", "green", "--no-wait")
+    # When it wakes up both wait for it: the end of the soak, which it writes down, and the change.
+    agent.process.send_signal(signal.SIGSTOP)
+    bgs("service", "add", "two", "--listen", ":81", "--blue", ":9001", "--green", ":9002")
+    time.sleep(SOAK)
+    agent.process.send_signal(signal.SIGCONT)
+    Health(bgs, "two").wait(
+        lambda s: s["colors"]["blue"]["instances"][0]["last_check"], "a check of two")
+    bgs("set", "two", "green", "--force", "--soak", "0")
+
+
+def test_a_reload_that_is_refused_leaves_who_may_switch_and_the_log(bgs, agent, serve, tmp_path):
+    serve.label("blue", 8081)
+    serve.label("green", 8082)
+    agent.start(web())
+    socket = next(bgs.run_dir.glob("agent*.sock"))
+    mode = socket.stat().st_mode
+    log = tmp_path / "events.log"
+    config = {**web(), "agent": {"operators": "nogroup", "log": str(log)}}
+    config["attach"] = ["eth0", "nosuch0"]
+    agent.reload(config)
+    assert "nosuch0" in events(bgs, "config-refused")[-1]["message"]
+    assert socket.stat().st_mode == mode
+    assert not log.exists()
+    config["attach"] = ["eth0"]
+    agent.reload(config)
+    wait_for(log.exists, "the new log")
+    assert socket.stat().st_mode != mode
