@@ -1,8 +1,11 @@
-"""The agent follows what commands change beside it, and refuses a reload as a whole."""
+"""The agent beside commands: it follows what they change, and passes on what they say."""
 import signal
 import time
 
+import pytest
+
 from agent import Health, events, web
+from cli import FAILED, USAGE
 from sandbox import wait_for
 
 SOAK = 0.3  # seconds
@@ -40,3 +43,33 @@ def test_a_reload_that_is_refused_leaves_who_may_switch_and_the_log(bgs, agent, 
     agent.reload(config)
     wait_for(log.exists, "the new log")
     assert socket.stat().st_mode != mode
+
+
+def test_why_a_check_cannot_be_made_reaches_the_client(bgs, agent):
+    agent.start()
+    answer = bgs.run("check")
+    assert answer.returncode == FAILED
+    assert "not attached" in answer.stderr and "; run 'bgswitch attach" in answer.stderr
+
+
+def test_rollback_in_a_soak_names_the_way_to_undo_it(bgs, agent, serve):
+    serve.label("blue", 8081)
+    serve.label("green", 8082)
+    agent.start(web(soak="60s"))
+    bgs("set", "web", "green", "--no-wait")
+    answer = bgs.run("rollback")
+    assert answer.returncode == USAGE and "bgswitch abort" in answer.stderr
+
+
+CHANGES = [("set", "green", "--force", "--soak", "0"), ("split", "5"),
+           ("service", "add", "web", "--listen", ":81", "--blue", ":9001", "--green", ":9002"),
+           ("preview", "add", "10.0.0.0/8", "green")]
+
+
+@pytest.mark.parametrize("words", CHANGES, ids=" ".join)
+def test_a_damaged_state_file_is_named_by_whoever_meets_it(attached, words):
+    state = attached.state_dir / "state.json"
+    state.write_text("{")
+    answer = attached.run(*words)
+    assert answer.returncode == 0 and "state.json.damaged" in answer.stderr
+    assert (attached.state_dir / "state.json.damaged").read_text() == "{"
