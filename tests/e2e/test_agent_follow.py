@@ -73,3 +73,12 @@ def test_a_damaged_state_file_is_named_by_whoever_meets_it(attached, words):
     answer = attached.run(*words)
     assert answer.returncode == 0 and "state.json.damaged" in answer.stderr
     assert (attached.state_dir / "state.json.damaged").read_text() == "{"
+
+
+def test_a_command_waits_for_an_agent_that_is_starting(bgs, agent, serve):
+    serve.label("blue", 8081)
+    serve.label("green", 8082)
+    agent.start(web(), ready=False)
+    wait_for((bgs.run_dir / "agent.sock").exists, "the agent's socket")
+    bgs("set", "web", "green", "--soak", "0")
+    assert bgs.service("web")["active"] == "green"
