@@ -220,6 +220,11 @@ int command_record_name(struct command_context *context, const char *base, const
 	return 0;
 }
 
+static void warn(const char *text)
+{
+	message_warning("%s", text);
+}
+
 int command_begin(struct command_context *context, enum command_access access,
 		  const char *operation)
 {
@@ -234,6 +239,7 @@ int command_begin(struct command_context *context, enum command_access access,
 		return -1;
 	datapath_init(&context->datapath, &context->place);
 	files_name(&context->files, command_state_dir(context), context->place.suffix);
+	context->files.warn = warn;
 	if (access == COMMAND_READS)
 		return 0;
 	context->lock =

@@ -175,15 +175,13 @@ static int watch(struct agent *agent, struct failure *failure)
 	return agent->links ? 0 : -1;
 }
 
+/* Who may call is set with the configuration. Calls wait until the loop runs. */
 static int open_control(struct agent *agent, struct failure *failure)
 {
-	const struct config_agent *config = agent->config ? &agent->config->agent : NULL;
 	struct control_setup setup = {
 		.path = agent->socket_path,
 		.description = control_interface,
 		.methods = agent_methods,
-		.operators = config ? config->operators : NULL,
-		.readers = config ? config->readers : NULL,
 		.data = agent,
 	};
 
@@ -247,8 +245,9 @@ static int start(struct agent *agent, struct failure *failure)
 	roster_host(agent);
 	event_emit(agent->log, EVENT_AGENT_STARTED, NULL, EVENT_NO_COLOR,
 		   "agent " BGSWITCH_VERSION " started, pid %d", (int)getpid());
-	if (watch(agent, failure) || configure_start(agent, failure) ||
-	    open_control(agent, failure) || roster_sync(agent, failure))
+	/* A command that comes while it starts waits for it, and does not act beside it. */
+	if (watch(agent, failure) || open_control(agent, failure) ||
+	    configure_start(agent, failure) || roster_sync(agent, failure))
 		return -1;
 	configure_interfaces(agent);
 	return 0;

@@ -14,6 +14,8 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include <systemd/sd-event.h>
 
@@ -34,6 +36,12 @@ struct agent_setup {
 	const char *const *options; /* global options for commands of our own; ended by NULL */
 };
 
+/* Tells one version of the state file from another. */
+struct state_mark {
+	ino_t inode;
+	struct timespec changed;
+};
+
 /* A service in the agent's care. */
 struct member {
 	struct agent *agent;
@@ -48,7 +56,8 @@ struct member {
 	sd_event_source *check_timer, *check_io;
 	struct service_check *check;
 	struct service_check_result check_result; /* the supervisor's once it has ended */
-	unsigned int check_which; /* listen address that is next */
+	unsigned int check_which; /* listen address that was last */
+	__u16 flips; /* of the route when it was last looked at */
 };
 
 struct agent {
@@ -68,7 +77,8 @@ struct agent {
 	struct call **followers; /* of events */
 	size_t follower_count;
 	unsigned int children; /* commands of our own that run */
-	unsigned long long state_inode; /* of the state file as we know it; 0: none */
+	struct state_mark state_mark; /* of the state file as we know it; zeros: none */
+	bool state_missed; /* another one's change, which roster_sync() has yet to follow */
 	bool ready; /* told the service manager */
 	unsigned int status[4]; /* what it was told last */
 	char socket_path[PATH_MAX / 2];
@@ -94,6 +104,11 @@ void roster_host(struct agent *agent);
 int configure_start(struct agent *agent, struct failure *failure);
 int configure_reload(struct agent *agent, struct failure *failure);
 void configure_interfaces(struct agent *agent); /* links came or went */
+/*
+ * Around each write of the state file, with the lock held: what another process
+ * wrote before, and the agent has not seen yet, must not pass for its own.
+ */
+void configure_claim_state(struct agent *agent);
 void configure_note_state(struct agent *agent); /* the state file is ours as it is now */
 bool configure_state_is_ours(const struct agent *agent);
 

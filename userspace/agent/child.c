@@ -10,7 +10,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ struct child {
 	struct call *call; /* NULL: the client went away */
 	const char *key;
 	pid_t pid;
-	int output;
+	int output, errors;
 	char *text;
 	size_t length, room;
 	sd_event_source *io, *limit;
@@ -39,6 +39,7 @@ static void free_child(struct child *child)
 	sd_event_source_disable_unref(child->io);
 	sd_event_source_disable_unref(child->limit);
 	close(child->output);
+	close(child->errors);
 	child->agent->children--;
 	free(child->text);
 	free(child);
@@ -53,22 +54,49 @@ static void on_gone(struct call *call, void *data)
 	kill(child->pid, SIGKILL);
 }
 
+/* Its last line says what is wrong and, after the semicolon, what to do next. */
+static void read_failure(const struct child *child, int status, struct failure *failure)
+{
+	static const char prefix[] = "bgswitch: ";
+	char text[sizeof(failure->what) + sizeof(failure->next)];
+	ssize_t length = pread(child->errors, text, sizeof(text) - 1, 0);
+	const char *line = text;
+	char *next, *end;
+
+	text[length > 0 ? length : 0] = '\0';
+	end = strchr(text, '\0');
+	while (end > text && end[-1] == '\n')
+		*--end = '\0';
+	if (strrchr(text, '\n'))
+		line = strrchr(text, '\n') + 1;
+	if (!strncmp(line, prefix, sizeof(prefix) - 1))
+		line += sizeof(prefix) - 1;
+	next = strstr(line, "; ");
+	if (!WIFEXITED(status) || !next) {
+		failure_set(failure, EXIT_SYSTEM, "try again in a moment",
+			    "the command that the agent ran for it printed no answer");
+		return;
+	}
+	*next = '\0';
+	failure_set(failure, WEXITSTATUS(status), next + 2, "%s", line);
+}
+
 static void finish(struct child *child)
 {
 	struct failure failure;
 	json_error_t error;
 	json_t *answer = json_loadb(child->text, child->length, 0, &error);
+	int status = 0;
 
 	/* The end of its output was the end of it: it has nothing left to do. */
-	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!child->call) {
 		json_decref(answer);
 	} else if (answer) {
 		call_reply(child->call, json_pack("{s:o}", child->key, answer));
 	} else {
-		failure_set(&failure, EXIT_SYSTEM, "see the agent's log",
-			    "the command that the agent ran for it printed no answer");
+		read_failure(child, status, &failure);
 		call_fail_with(child->call, &failure);
 	}
 	free_child(child);
@@ -121,8 +149,9 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *data)
 }
 
 /* With signals as a command expects them; the agent blocks some. */
-static int spawn(const struct agent *agent, const char *const words[], int output, pid_t *pid)
+static int spawn(struct child *child, const char *const words[], int output)
 {
+	const struct agent *agent = child->agent;
 	const char *arguments[MAX_WORDS] = { "bgswitch" };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -138,12 +167,12 @@ static int spawn(const struct agent *agent, const char *const words[], int outpu
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	/* What it has to say is in its answer; the agent's own output is for events. */
-	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	/* The agent's own output is for events. */
+	posix_spawn_file_actions_adddup2(&actions, child->errors, STDERR_FILENO);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	err = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, (char **)arguments,
+	err = posix_spawn(&child->pid, "/proc/self/exe", &actions, &attributes, (char **)arguments,
 			  environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
@@ -154,12 +183,18 @@ static int start(struct child *child, const char *const words[])
 {
 	int ends[2], err;
 
-	if (pipe2(ends, O_CLOEXEC))
+	child->errors = memfd_create("bgswitch-errors", MFD_CLOEXEC);
+	if (child->errors < 0)
 		return errno;
-	err = spawn(child->agent, words, ends[1], &child->pid);
-	close(ends[1]);
+	err = pipe2(ends, O_CLOEXEC) ? errno : 0;
+	if (!err) {
+		err = spawn(child, words, ends[1]);
+		close(ends[1]);
+		if (err)
+			close(ends[0]);
+	}
 	if (err) {
-		close(ends[0]);
+		close(child->errors);
 		return err;
 	}
 	child->output = ends[0];

@@ -16,25 +16,36 @@
 
 /* ---- whose the state file is */
 
-static unsigned long long state_inode(const struct agent *agent)
+/* It is never written in place, so another inode, or another time, is another one's work. */
+static struct state_mark state_mark(const struct agent *agent)
 {
 	const struct files *files = agent->setup->files;
 	char path[PATH_MAX];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%s", files->directory, files->state);
-	return stat(path, &st) ? 0 : st.st_ino;
-}
-
-/* It is never written in place, so another inode is another one's work. */
-void configure_note_state(struct agent *agent)
-{
-	agent->state_inode = state_inode(agent);
+	if (stat(path, &st))
+		return (struct state_mark){};
+	return (struct state_mark){ st.st_ino, st.st_ctim };
 }
 
 bool configure_state_is_ours(const struct agent *agent)
 {
-	return agent->state_inode == state_inode(agent);
+	struct state_mark now = state_mark(agent);
+
+	return !agent->state_missed && now.inode == agent->state_mark.inode &&
+	       now.changed.tv_sec == agent->state_mark.changed.tv_sec &&
+	       now.changed.tv_nsec == agent->state_mark.changed.tv_nsec;
+}
+
+void configure_claim_state(struct agent *agent)
+{
+	agent->state_missed = !configure_state_is_ours(agent);
+}
+
+void configure_note_state(struct agent *agent)
+{
+	agent->state_mark = state_mark(agent);
 }
 
 static void warn_of_state(const char *text, void *data)
@@ -81,6 +92,7 @@ static void keep(struct agent *agent, struct state *state)
 {
 	struct failure failure;
 
+	configure_claim_state(agent);
 	if (datapath_exists(agent->setup->place) &&
 	    (state_capture(state, &agent->datapath, &failure) || state_save(state, &failure)))
 		warn_of_state(failure.what, agent);
@@ -255,8 +267,11 @@ int configure_reload(struct agent *agent, struct failure *failure)
 		keeper_release(&agent->keeper);
 	}
 	if (err) {
+		struct failure unused;
+
 		event_emit(agent->log, EVENT_CONFIG_REFUSED, NULL, EVENT_NO_COLOR,
 			   "reload failed: %s; %s", failure->what, failure->next);
+		roster_sync(agent, &unused); /* steps before one that the kernel refused stand */
 		return -1;
 	}
 	event_emit(agent->log, EVENT_CONFIG_APPLIED, NULL, EVENT_NO_COLOR, "%s%s",
@@ -298,6 +313,7 @@ void configure_interfaces(struct agent *agent)
 					   RETRY_USEC, 0, on_retry, agent);
 		return;
 	}
+	configure_claim_state(agent);
 	if (interfaces_refresh(&agent->datapath, tell_interface, agent, &failure) < 0)
 		warn_of_state(failure.what, agent);
 	else if (files_save_maps(agent->setup->files, &agent->datapath, &failure))

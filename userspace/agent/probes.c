@@ -42,14 +42,19 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
 	return 0;
 }
 
-/* Addresses in turn: what is wrong with one of them is found in time, and cheaply. */
+/*
+ * Addresses in turn: what is wrong with one of them is found in time, and
+ * cheaply. One that is wrong is asked again until it is right.
+ */
 static const struct bgs_endpoint *next_address(struct member *member)
 {
 	const struct supervisor *supervisor = member->supervisor;
 
 	if (!supervisor->listen_count)
 		return NULL;
-	return &supervisor->listen[member->check_which++ % supervisor->listen_count];
+	if (!supervisor->has_service_check || supervisor->service_check.ok)
+		member->check_which++;
+	return &supervisor->listen[member->check_which % supervisor->listen_count];
 }
 
 static void begin(struct member *member)

@@ -29,6 +29,7 @@ static int save(const struct supervisor *supervisor, const struct operation *ope
 {
 	struct agent *agent = data;
 
+	configure_claim_state(agent);
 	if (!files_save_operation(agent->setup->files, &agent->datapath, supervisor->name,
 				  operation, supervisor->previous, failure)) {
 		configure_note_state(agent);
@@ -47,8 +48,6 @@ static void ended(struct supervisor *supervisor, const struct cutover *cutover, 
 {
 	(void)data;
 	calls_moved(supervisor->user, cutover);
-	if (cutover->changed)
-		probes_hurry(supervisor->user);
 }
 
 static void set_timer(struct member *member)
@@ -70,6 +69,9 @@ static void moved(struct supervisor *supervisor, void *data)
 		return; /* it is just being made */
 	set_timer(member);
 	calls_moved(member, NULL);
+	if (member->flips != supervisor->route.flips)
+		probes_hurry(member); /* does the switch steer as it is now? */
+	member->flips = supervisor->route.flips;
 	agent_tell_manager(data);
 }
 
@@ -135,6 +137,7 @@ static struct member *new_member(struct agent *agent, const struct service *serv
 		return NULL;
 	}
 	member->supervisor->user = member;
+	member->flips = service->route.flips;
 	err = sd_event_add_time(agent->event, &member->timer, CLOCK_MONOTONIC, 0, 1000, on_deadline,
 				member);
 	if (err < 0) {
@@ -290,6 +293,9 @@ int roster_sync(struct agent *agent, struct failure *failure)
 	struct service *services = NULL;
 	int count = 0, err;
 
+	/* Before the maps are read: what is written meanwhile will be followed by itself. */
+	agent->state_missed = false;
+	configure_note_state(agent);
 	/* The pins may be others than before: a detach and an attach lie between. */
 	datapath_close(&agent->datapath);
 	if (datapath_exists(agent->setup->place)) {
@@ -301,7 +307,6 @@ int roster_sync(struct agent *agent, struct failure *failure)
 	}
 	err = sync_services(agent, services, count, failure);
 	free(services);
-	configure_note_state(agent);
 	agent_tell_manager(agent);
 	return err;
 }

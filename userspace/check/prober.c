@@ -2,8 +2,10 @@
 /* The engine: when checks begin and end. How one is done is its way's business. */
 #include "check/prober.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
@@ -97,6 +99,15 @@ static void take_time(const struct probe *probe, uint64_t now, struct check_resu
 	result->duration_us = (unsigned int)((now - probe->begun_ns) / 1000);
 }
 
+/* The line break that most answers end with says nothing. */
+static void trim_end(char *text)
+{
+	size_t length = strlen(text);
+
+	while (length && isspace((unsigned char)text[length - 1]))
+		text[--length] = '\0';
+}
+
 void probe_end(struct probe *probe, struct check_result *result)
 {
 	uint64_t now = probe_now();
@@ -104,6 +115,7 @@ void probe_end(struct probe *probe, struct check_result *result)
 
 	take_time(probe, now, result);
 	probe->way->describe(probe, result->sent);
+	trim_end(result->body);
 	utf8_defuse(result->body);
 	utf8_defuse(result->error);
 	probe->running = false;

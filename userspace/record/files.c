@@ -30,6 +30,8 @@ int files_open_state(const struct files *files, struct state **state,
 
 	if (!err && warning && warn)
 		warn(warning, data);
+	else if (!err && warning && files->warn)
+		files->warn(warning);
 	free(warning);
 	return err;
 }

@@ -11,14 +11,15 @@
 struct files {
 	const char *directory; /* borrowed */
 	char state[NAME_MAX], events[NAME_MAX], history[NAME_MAX]; /* names in it */
+	void (*warn)(const char *text); /* of what had to be set aside; NULL: not said */
 };
 
-/* Fills in the names, with `suffix` ("" or "@NETNS") before their endings. */
+/* Fills in the directory and the names, with `suffix` ("" or "@NETNS") before their endings. */
 void files_name(struct files *files, const char *directory, const char *suffix);
 
 /*
- * Opens the state file; what had to be set aside is said with `warn` (NULL: not
- * said). The caller holds the lock if it means to write.
+ * Opens the state file; what had to be set aside is said with `warn` (NULL:
+ * with that of `files`). The caller holds the lock if it means to write.
  */
 int files_open_state(const struct files *files, struct state **state,
 		     void (*warn)(const char *text, void *data), void *data,

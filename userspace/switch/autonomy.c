@@ -79,18 +79,30 @@ static void fail_over(struct supervisor *supervisor)
 	host->unlock(host->data);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length >= tail && !strcmp(text + length - tail, end);
+}
+
 static void alarm_about(struct supervisor *supervisor, const char *why)
 {
 	enum bgs_color active = supervisor->route.active;
 	char reason[EVENT_TEXT], text[EVENT_TEXT];
 
-	/* Without figures that differ each time, or the alarm would be told each time. */
-	snprintf(text, sizeof(text), "%s is unhealthy; %s", color_name(active), why);
-	if (!strncmp(supervisor->alarm, text, strlen(text)))
+	/* The reason has figures that differ each time: by it the alarm would be told each time. */
+	if (ends_with(supervisor->alarm, why))
 		return;
-	snprintf(text + strlen(text), sizeof(text) - strlen(text), ": %.700s",
-		 supervisor_reason(supervisor, active, reason));
+	snprintf(text, sizeof(text), "%s is unhealthy (%.700s); %s", color_name(active),
+		 supervisor_reason(supervisor, active, reason), why);
 	supervisor_alarm(supervisor, text);
+}
+
+static const char *latch_reason(const struct supervisor *supervisor)
+{
+	return supervisor->latch == LATCH_FORCED ? "this one was forced"
+						 : "traffic was moved automatically before";
 }
 
 static void consider_failover(struct supervisor *supervisor)
@@ -110,10 +122,9 @@ static void consider_failover(struct supervisor *supervisor)
 			 color_name(standby), failover_name(supervisor->policy->failover),
 			 supervisor->name, color_name(standby));
 	} else if (supervisor->latch != LATCH_NONE) {
-		snprintf(why, sizeof(why),
-			 "%s is healthy, but traffic was moved automatically before: run "
-			 "'bgswitch set %s %s'",
-			 color_name(standby), supervisor->name, color_name(standby));
+		snprintf(why, sizeof(why), "%s is healthy, but %s: run 'bgswitch set %s %s'",
+			 color_name(standby), latch_reason(supervisor), supervisor->name,
+			 color_name(standby));
 	} else {
 		fail_over(supervisor);
 		return;
@@ -149,6 +160,8 @@ static void relax(struct supervisor *supervisor)
 	if (supervisor->latch == LATCH_ROLLBACK)
 		return; /* until an operator has seen it */
 	supervisor_clear_alarm(supervisor);
+	if (supervisor->latch == LATCH_FORCED)
+		supervisor->latch = LATCH_NONE; /* it is healthy now, as any other */
 	if (supervisor->latch == LATCH_NONE)
 		return;
 	if (!supervisor->latched_until)
@@ -190,7 +203,12 @@ void autonomy_latch(struct supervisor *supervisor, const struct cutover *cutover
 	} else if (cutover->request.uid == (uid_t)-1) {
 		supervisor->latch = LATCH_FAILOVER;
 	} else if (cutover->changed || cutover->outcome == OUTCOME_ABORTED) {
-		supervisor->latch = LATCH_NONE;
+		/* A forced color must not be taken back for what was known before. */
+		supervisor->latch =
+			cutover->request.force && cutover->changed &&
+					supervisor->health[cutover->request.to] == HEALTH_UNHEALTHY
+				? LATCH_FORCED
+				: LATCH_NONE;
 		supervisor_clear_alarm(supervisor);
 	}
 }

@@ -127,7 +127,7 @@ static void flip(struct cutover *cutover)
 		fail(cutover, "");
 		return;
 	}
-	cutover->flipped = true;
+	cutover->flipped = cutover->switched = true;
 	if (cutover->before.active == to)
 		announce(cutover, EVENT_SWITCHING, to, "switching all traffic to %s",
 			 color_name(to));
@@ -203,7 +203,7 @@ void cutover_resume(struct cutover *cutover, const struct cutover_request *reque
 	cutover_init(cutover, host, data);
 	cutover->request = *request;
 	cutover->before = before;
-	cutover->flipped = true;
+	cutover->flipped = cutover->switched = true;
 	cutover->began = host->now(data);
 	/* It passed a gate, unless it was forced; if it is healthy no more, that is news. */
 	cutover->was_healthy = !request->force;

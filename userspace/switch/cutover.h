@@ -76,6 +76,7 @@ struct cutover {
 	struct cutover_request request;
 	struct bgs_route before; /* where new connections went */
 	bool flipped; /* by this cutover, and not back again */
+	bool switched; /* it has flipped, back again or not */
 	bool was_healthy; /* the target, at the gate or at any time since the flip */
 	bool told_alarm; /* that both colors are unhealthy */
 	unsigned long long began, deadline; /* `deadline`: of the gate, or of the soak */

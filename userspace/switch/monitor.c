@@ -8,6 +8,14 @@
 
 #include "text.h"
 
+static long long now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
 /* Failures are rare and large; most instances never keep one. */
 static void keep_failure(struct monitor *monitor, const struct check_result *result)
 {
@@ -29,8 +37,8 @@ static void note(void *data, const struct check_result *result)
 	monitor->last.duration_us = result->duration_us;
 	monitor->last.ended_ms = result->ended_ms;
 	health_note(&monitor->health, monitor->check, result->ok);
-	/* Both times are cut to milliseconds: allow for one. */
-	if (result->ended_ms - result->duration_us / 1000 + 1 < monitor->watched_ms)
+	/* The clock on the wall may have been set meanwhile, so its times are not asked. */
+	if (now_us() - result->duration_us < monitor->watched_us)
 		health_watch(&monitor->health); /* it was under way before */
 	if (!result->ok)
 		keep_failure(monitor, result);
@@ -48,10 +56,7 @@ int monitor_start(struct monitor *monitor, struct prober *prober, struct failure
 
 void monitor_watch(struct monitor *monitor)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	monitor->watched_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	monitor->watched_us = now_us();
 	health_watch(&monitor->health);
 	if (monitor->probe)
 		probe_hurry(monitor->probe);

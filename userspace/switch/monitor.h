@@ -15,7 +15,7 @@ struct monitor {
 	struct endpoint address;
 	const struct check *check; /* borrowed */
 	struct instance_health health;
-	long long watched_ms; /* CLOCK_REALTIME of monitor_watch() */
+	long long watched_us; /* CLOCK_MONOTONIC of monitor_watch() */
 	bool has_last;
 	struct {
 		bool ok;

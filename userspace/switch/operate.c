@@ -181,9 +181,13 @@ int supervisor_begin(struct supervisor *supervisor, const struct cutover_request
 int supervisor_rollback_request(const struct supervisor *supervisor,
 				struct cutover_request *request, struct failure *failure)
 {
+	bool is_under_way = supervisor->cutover.state != CUTOVER_IDLE;
+
 	if (supervisor->previous < 0 || supervisor->previous == (int)supervisor->route.active)
 		return failure_set(failure, EXIT_USAGE,
-				   "see 'bgswitch history'; 'bgswitch set COLOR' switches anywhere",
+				   is_under_way ? "'bgswitch abort' undoes the switch under way"
+						: "see 'bgswitch history'; 'bgswitch set COLOR' "
+						  "switches anywhere",
 				   "%s: there is no previous color to go back to",
 				   supervisor->name);
 	strcpy(request->verb, "rollback");

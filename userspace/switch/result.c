@@ -23,7 +23,8 @@ static void describe(struct failure *failure, const char *service, const struct 
 			    from, cutover->text);
 		break;
 	case OUTCOME_ABORTED:
-		failure_set(failure, code, next,
+		/* At the gate nothing has changed; that is what a refusal is, too. */
+		failure_set(failure, cutover->switched ? code : EXIT_REFUSED, next,
 			    "%s: the switch to %s was aborted; new connections go to %s", service,
 			    to, from);
 		break;

@@ -54,9 +54,12 @@ struct supervisor {
 	struct cutover cutover;
 	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */
 	int previous; /* color to roll back to; -1: none */
-	/* Traffic was moved without an operator: not again until one acts, or all was well for a
-	 * soak. */
-	enum { LATCH_NONE, LATCH_FAILOVER, LATCH_ROLLBACK } latch;
+	/*
+	 * No move without an operator: after one (not again until all was well for a
+	 * soak, or an operator acts), and after one forced a color that was unhealthy
+	 * (until it is healthy).
+	 */
+	enum { LATCH_NONE, LATCH_FORCED, LATCH_FAILOVER, LATCH_ROLLBACK } latch;
 	unsigned long long latched_until; /* of LATCH_FAILOVER; 0: not known yet */
 	char alarm[EVENT_TEXT]; /* empty: none */
 	unsigned long long retry; /* the lock was taken; 0: no need */
