@@ -43,22 +43,22 @@ static void test_each_end_has_its_result(void **state)
 		const char *error, *body;
 		unsigned int status;
 	} rows[] = {
-		{ "echo fine", PATIENT, "", "fine?", 0 },
-		{ "echo bad >&2; exit 3", PATIENT, "exit status 3", "bad?", 3 },
+		{ "echo fine", PATIENT, "", "fine", 0 },
+		{ "echo bad >&2; exit 3", PATIENT, "exit status 3", "bad", 3 },
 		{ "kill -9 $$", PATIENT, "killed by signal 9", "", 0 },
-		{ "echo wait; exec sleep 600", TIMEOUT, "no end within 300ms, killed", "wait?", 0 },
+		{ "echo wait; exec sleep 600", TIMEOUT, "no end within 300ms, killed", "wait", 0 },
 		{ "sleep 600", TIMEOUT, "no end within 300ms, killed", "", 0 },
 		{ "trap '' TERM INT HUP; while :; do sleep 600; done", TIMEOUT,
 		  "no end within 300ms, killed", "", 0 },
-		{ "sleep 600 & echo left one", PATIENT, "", "left one?", 0 },
+		{ "sleep 600 & echo left one", PATIENT, "", "left one", 0 },
 		{ "head -c 10000000 /dev/zero | tr '\\0' a", PATIENT, "", NULL, 0 },
 		{ "while :; do echo flood; done", TIMEOUT, "no end within 300ms, killed", NULL, 0 },
 		{ "exec >&- 2>&-; sleep 0.1; exit 4", PATIENT, "exit status 4", "", 4 },
 		{ "read line", PATIENT, "exit status 1", "", 1 }, /* stdin is empty */
 		{ "echo $BGSWITCH_ADDRESS $BGSWITCH_HOST $BGSWITCH_PORT", PATIENT, "",
-		  "127.0.0.1:81 127.0.0.1 81?", 0 },
+		  "127.0.0.1:81 127.0.0.1 81", 0 },
 		{ "kill -TERM $$; echo survived", PATIENT, "killed by signal 15", "", 0 },
-		{ "echo ${NOTIFY_SOCKET-none}", PATIENT, "", "none?", 0 },
+		{ "echo ${NOTIFY_SOCKET-none}", PATIENT, "", "none", 0 },
 	};
 
 	(void)state;
@@ -111,7 +111,7 @@ static void test_the_child_inherits_nothing(void **state)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(fd);
 	/* 0, 1, 2 and the directory that ls reads; no mask but libc's own signals 32 and 33 */
-	assert_string_equal(result.body, "4?2?");
+	assert_string_equal(result.body, "4?2");
 }
 
 static void test_a_removed_one_is_killed(void **state)
