@@ -108,6 +108,17 @@ static int signal_fd(sigset_t *before)
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* One that came while we waited is answered by a message: it must not end us when it is let in. */
+static void close_signals(int fd, const sigset_t *before)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == sizeof(info))
+		;
+	close(fd);
+	sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 static json_t *or_null(const char *text)
 {
 	return text ? json_string(text) : json_null();
@@ -140,8 +151,7 @@ static int by_agent(struct command_context *context, int agent, const struct cha
 	json_t *result = json_incref(json_object_get(reply, "result"));
 
 	json_decref(reply);
-	close(call.stop_fd);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	close_signals(call.stop_fd, &before);
 	if (!reply && context->failure.code == EXIT_DONE)
 		return failure_set(&context->failure, EXIT_SYSTEM,
 				   "see 'bgswitch status'; 'bgswitch abort' undoes it",

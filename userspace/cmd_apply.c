@@ -103,7 +103,8 @@ int cmd_apply(struct command_context *context, int argc, char **argv)
 
 	if (parse(context, argc, argv, &request) || config_load(&config, request.path, failure))
 		return -1;
-	if (command_begin(context, request.dry_run ? COMMAND_READS : COMMAND_CHANGES, "apply"))
+	if (config_try_secrets(config, true, failure) ||
+	    command_begin(context, request.dry_run ? COMMAND_READS : COMMAND_CHANGES, "apply"))
 		goto out;
 	if (datapath_exists(&context->place) && datapath_open(&context->datapath, failure))
 		goto out;

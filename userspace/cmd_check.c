@@ -131,6 +131,16 @@ static void print_instance(const json_t *instance)
 		printf("    %-24s answer: '%s'\n", "", text_of(instance, "body"));
 }
 
+/* One that took no time was not made: there was nobody to connect to, or no way from here. */
+static const char *through_text(const json_t *through)
+{
+	if (!json_is_true(json_object_get(through, "ok")))
+		return text_of(through, "error");
+	return json_real_value(json_object_get(through, "ms")) > 0
+		       ? "steered as the map says"
+		       : "not tried, as nobody could answer";
+}
+
 static void print_service(const json_t *service)
 {
 	const json_t *through = json_object_get(service, "service_check");
@@ -140,9 +150,7 @@ static void print_service(const json_t *service)
 
 	printf("%s, %s is active\n", text_of(service, "service"), text_of(service, "active"));
 	if (json_is_object(through))
-		printf("  through %s: %s\n", text_of(through, "address"),
-		       json_is_true(json_object_get(through, "ok")) ? "steered as the map says"
-								    : text_of(through, "error"));
+		printf("  through %s: %s\n", text_of(through, "address"), through_text(through));
 	json_object_foreach(json_object_get(service, "colors"), name, color)
 	{
 		printf("  %s: %s\n", name, text_of(color, "health"));

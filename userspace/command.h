@@ -35,6 +35,7 @@ struct command {
 	/* Returns 0, or -1 with `failure` set. */
 	int (*run)(struct command_context *context, int argc, char **argv);
 	bool needs_root;
+	const char *details; /* lines for 'help COMMAND'; NULL: there is no more to say */
 };
 
 /*

@@ -11,33 +11,57 @@
 #include "command.h"
 #include "message.h"
 
+#define OPTIONS_OF_CHANGES                                                                         \
+	"  --force      also to a color that is not healthy\n"                                     \
+	"  --no-wait    return right after the switch; an agent goes on watching\n"                \
+	"  --soak TIME  how long it is watched, as 500ms, 30s, 5m, 2h; 0: not at all.\n"           \
+	"               If it fails meanwhile, new connections go back (exit code 5).\n"           \
+	"  -n           only say what would be done\n"
+
 static const struct command commands[] = {
 	{ "attach", "IF...|all", "steer new connections that arrive on these interfaces",
-	  cmd_attach, true },
+	  cmd_attach, true,
+	  "Loopback is always steered. The first time, it declares the service 'default':\n"
+	  "clients come to port 80, blue listens on 8081, green on 8082.\n" },
 	{ "detach", "IF...|all", "stop steering; the last one removes everything", cmd_detach,
 	  true },
 	{ "service",
 	  "add NAME --listen A... --blue A... --green A... [--failover auto|listener|off]\n"
 	  "         [--on-empty refuse|pass] [--affinity client|connection] | rm NAME | ls",
-	  "declare services", cmd_service, true },
-	{ "apply", "FILE [-n]", "make what runs as the configuration file says", cmd_apply, true },
+	  "declare services", cmd_service, true,
+	  "  A...         ADDRESS:PORT, [IPV6]:PORT or a port alone, separated by commas\n"
+	  "  --failover   who may leave a color that does not serve: auto (the kernel for want\n"
+	  "               of a listener, the agent by health), listener (only the kernel), off\n"
+	  "  --on-empty   without any listener: refuse a connection, or pass it to whoever\n"
+	  "               listens on the service's own address\n"
+	  "  --affinity   a split goes by client, or by connection\n" },
+	{ "apply", "FILE [-n]", "make what runs as the configuration file says", cmd_apply, true,
+	  "  -n           only print the steps\n" },
 	{ "agent", "[-c FILE]", "the daemon: checks health, fails over, takes bad releases back",
-	  cmd_agent, true },
-	{ "check", "[SERVICE] [COLOR]", "probe now, and explain", cmd_check, false },
+	  cmd_agent, true,
+	  "  -c FILE      configuration (/etc/bgswitch/bgswitch.yaml, if it is there)\n"
+	  "SIGHUP reads it again. When the agent ends, steering goes on as it is.\n" },
+	{ "check", "[SERVICE] [COLOR]", "probe now, and explain", cmd_check, false,
+	  "Exit code 3: this color, or without one the active color, is unhealthy.\n" },
 	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [--soak TIME] [-n]",
-	  "check this color, send new connections to it, watch it", cmd_set, false },
+	  "check this color, send new connections to it, watch it", cmd_set, false,
+	  OPTIONS_OF_CHANGES },
 	{ "promote", "[SERVICE]", "end the soak now, as passed", cmd_promote, false },
 	{ "abort", "[SERVICE]", "undo the cutover that is under way", cmd_abort, false },
 	{ "rollback", "[SERVICE] [--force] [--no-wait] [--soak TIME] [-n]",
-	  "go back to the previous color", cmd_rollback, false },
+	  "go back to the previous color", cmd_rollback, false, OPTIONS_OF_CHANGES },
 	{ "split", "[SERVICE] PERCENT", "share of new connections that standby gets", cmd_split,
 	  false },
 	{ "preview", "add CIDR...|- COLOR [SERVICE] | rm CIDR...|- [SERVICE] | ls [SERVICE]",
-	  "client networks that always get one color", cmd_preview, true },
-	{ "status", "[-w]", "what is attached, active, listening and healthy", cmd_status, false },
-	{ "events", "[-f] [-n N]", "what happened, and with -f what happens", cmd_events, false },
+	  "client networks that always get one color", cmd_preview, true,
+	  "  -            networks come from standard input\n" },
+	{ "status", "[-w]", "what is attached, active, listening and healthy", cmd_status, false,
+	  "  -w           show it every second\n" },
+	{ "events", "[-f] [-n N]", "what happened, and with -f what happens", cmd_events, false,
+	  "  -f           go on with those that come\n"
+	  "  -n N         only the last N of those there are\n" },
 	{ "history", "[SERVICE] [-n N]", "who changed where traffic goes, when, and how it ended",
-	  cmd_history, false },
+	  cmd_history, false, "  -n N         only the last N\n" },
 	{ "upgrade", "", "replace the running programs by this version's", cmd_upgrade, true },
 	{ "version", "", "print the version", cmd_version, false },
 	{ "help", "[COMMAND]", "this text, or more on one command", cmd_help, false },
@@ -69,7 +93,7 @@ static void print_help(void)
 	     "  -q, --quiet     errors only       -v, --verbose   libbpf's words, too\n"
 	     "  --netns NAME    network namespace, by its name under /run/netns\n"
 	     "  --bpffs DIR     where maps are pinned (/sys/fs/bpf)\n"
-	     "  --run-dir DIR   where the lock is (/run/bgswitch)\n"
+	     "  --run-dir DIR   where the lock and the agent's socket are (/run/bgswitch)\n"
 	     "  --state-dir DIR where state, events and history are (/var/lib/bgswitch)\n"
 	     "  --cgroup DIR    cgroup v2 whose listeners count (its mount point)\n"
 	     "  The last five can be set as BGSWITCH_NETNS, BGSWITCH_BPFFS, ... too.\n"
@@ -82,6 +106,8 @@ static void print_help(void)
 static void print_command(const struct command *command)
 {
 	printf("Usage: bgswitch %s %s\n\n%s\n", command->name, command->arguments, command->help);
+	if (command->details)
+		printf("\n%s", command->details);
 }
 
 int cmd_help(struct command_context *context, int argc, char **argv)

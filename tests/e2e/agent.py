@@ -3,10 +3,10 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 
+import manager
 from sandbox import wait_for
 
 PATIENCE = 20  # seconds; what takes longer will not come
@@ -72,21 +72,15 @@ class Agent:
     def listen(self):
         if self.manager:
             self.manager.close()
-        self.notify_path.unlink(missing_ok=True)
-        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.manager.bind(str(self.notify_path))
-        self.manager.settimeout(0.1)
+        self.manager = manager.Manager(self.notify_path)
 
     def wait_notified(self, line, seconds=PATIENCE):
         """Until it tells its service manager this."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            if self.manager.wait(line, 0.1):
+                return
             assert self.process.poll() is None, f"the agent ended:\n{self.log}"
-            try:
-                if line in self.manager.recv(4096).decode().splitlines():
-                    return
-            except TimeoutError:
-                pass
         raise AssertionError(f"waited {seconds} s in vain for {line}:\n{self.log}")
 
     def wait_ready(self):
@@ -180,8 +174,7 @@ def events(bgs, kind=None):
 
 def history(bgs):
     """What `history` shows, oldest first, as dictionaries."""
-    shown = bgs("history", "-j")
-    return [json.loads(line) for line in shown.splitlines()]
+    return json.loads(bgs("history", "-j"))
 
 
 def interrupted(process):

@@ -46,7 +46,7 @@ TLS_WAYS = [
 
 COMMAND_WAYS = [
     Way("exit 7", "exit status 7", "checking 127.0.0.1:8082"),
-    Way("exec sleep 600", "no end within 250ms, killed", "checking 127.0.0.1:8082", waits=True),
+    Way("exec sleep 600", "no end within 250ms, killed", waits=True),
     Way("kill -SEGV $$", "killed by signal 11", "checking 127.0.0.1:8082"),
 ]
 

@@ -398,7 +398,7 @@ def test_load_over_a_rollback(bgs, agent, serve, loads, tmp_path):
     good = tmp_path / "good"
     good.touch()
     agent.start(web(command=["/bin/sh", "-c", f"[ $BGSWITCH_PORT = 8081 ] || [ -e {good} ]"],
-                    soak="60s"))
+                    blue="8081", green="8082", soak="60s"))
     with loads(("new", host.HOST4), ("new", host.HOST6), ("keep", host.HOST4)) as running:
         waiting = bgs.start("set", "green")
         wait_flipped()

@@ -175,6 +175,39 @@ static void test_files_are_bounded_and_rotated_once_full(void **state)
 	assert_true(seen.first > 0);
 }
 
+static gid_t group_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_gid;
+}
+
+/* Without root a file can go to groups of one's own only: ours is there in any case. */
+static void test_a_group_may_read_what_is_and_what_comes(void **state)
+{
+	const char *dir = *state;
+	gid_t group = geteuid() ? getegid() : 4002;
+	struct failure failure = {};
+	char path[256], before[256];
+
+	snprintf(path, sizeof(path), "%s/" NAME, dir);
+	snprintf(before, sizeof(before), "%s/" NAME ".1", dir);
+	assert_int_equal(records_share(dir, NAME, group, &failure), 0);
+	assert_int_equal(group_of(path), group);
+	for (int n = 0; access(before, F_OK); n++)
+		assert_int_equal(append_padded(dir, 0, n, 60000), 0);
+	assert_int_equal(group_of(path), group);
+	assert_int_equal(group_of(before), group);
+
+	assert_int_equal(records_share(dir, NAME, getegid(), &failure), 0);
+	assert_int_equal(group_of(path), getegid());
+	assert_int_equal(group_of(before), getegid());
+
+	assert_int_equal(records_share("/no/such", NAME, group, &failure), -1);
+	assert_failure(failure, EXIT_SYSTEM, "/no/such");
+}
+
 static void test_too_long_a_line_is_refused(void **state)
 {
 	char *text = malloc(RECORDS_MAX_LINE);
@@ -394,6 +427,7 @@ int main(void)
 		scratch_test(test_walk_ends_when_the_visitor_says_so),
 		scratch_test(test_what_is_no_record_is_skipped_and_a_torn_line_ended),
 		scratch_test(test_files_are_bounded_and_rotated_once_full),
+		scratch_test(test_a_group_may_read_what_is_and_what_comes),
 		scratch_test(test_too_long_a_line_is_refused),
 		scratch_test(test_missing_parent_and_unreadable_file_are_named),
 		scratch_test(test_link_is_not_followed_by_writers),

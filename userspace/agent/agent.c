@@ -127,7 +127,8 @@ static int on_files(sd_event_source *source, const struct inotify_event *event, 
 		return 0;
 	if (roster_sync(agent, &failure))
 		event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR,
-			   "cannot follow a change: %s; %s", failure.what, failure.next);
+			   "cannot take over a change that a command made: %s; %s", failure.what,
+			   failure.next);
 	return 0;
 }
 
@@ -163,8 +164,9 @@ static int watch(struct agent *agent, struct failure *failure)
 		err = sd_event_add_io(agent->event, NULL, prober_fd(agent->prober), EPOLLIN,
 				      on_prober, agent);
 	if (err >= 0)
-		err = sd_event_add_inotify(agent->event, NULL, agent->setup->files->directory,
-					   IN_MOVED_TO | IN_DELETE, on_files, agent);
+		err = sd_event_add_inotify(agent->event, &agent->files_source,
+					   agent->setup->files->directory, IN_MOVED_TO | IN_DELETE,
+					   on_files, agent);
 	if (err < 0)
 		return failure_errno(failure, -err, NEXT, "cannot watch signals and %s",
 				     agent->setup->files->directory);
@@ -263,6 +265,8 @@ static void end(struct agent *agent)
 	links_free(agent->links);
 	webhooks_free(agent->webhooks);
 	sd_event_source_disable_unref(agent->interfaces_timer);
+	/* libsystemd 252 leaks an event loop with an inotify source that nobody holds. */
+	sd_event_source_disable_unref(agent->files_source);
 	prober_free(agent->prober);
 	event_log_close(agent->log);
 	datapath_close(&agent->datapath);
@@ -290,8 +294,8 @@ int agent_run(const struct agent_setup *setup, struct failure *failure)
 		if (err < 0)
 			failure_errno(failure, -err, NEXT, "the event loop ended");
 	} else if (agent->log) {
-		event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR, "cannot start: %s",
-			   failure->what);
+		event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR, "cannot start: %s; %s",
+			   failure->what, failure->next);
 	}
 	end(agent);
 	free(agent);

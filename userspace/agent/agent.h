@@ -7,6 +7,7 @@
  *   agent.c      start, loop, end            roster.c    one supervisor a service
  *   configure.c  file, reboot, SIGHUP        calls.c     the control socket's methods
  *   probes.c     service checks              child.c     answers by a command of our own
+ *   outputs.c    log, webhooks, groups
  */
 #ifndef BGSWITCH_AGENT_H
 #define BGSWITCH_AGENT_H
@@ -54,6 +55,7 @@ struct member {
 	/* the service check */
 	sd_event_source *check_timer, *check_io;
 	struct service_check *check;
+	struct service_check_result check_result; /* the supervisor's once it has ended */
 	unsigned int check_which; /* listen address that is next */
 };
 
@@ -81,7 +83,7 @@ struct agent {
 	char socket_path[PATH_MAX / 2];
 	int only_one; /* the lock that keeps a second agent out */
 	bool save_failed; /* and said so */
-	sd_event_source *interfaces_timer;
+	sd_event_source *files_source, *interfaces_timer;
 };
 
 /* Runs until SIGTERM or SIGINT; steering is as before when it returns. */
@@ -100,8 +102,6 @@ void roster_host(struct agent *agent);
 /* configure.c */
 int configure_start(struct agent *agent, struct failure *failure);
 int configure_reload(struct agent *agent, struct failure *failure);
-/* Log, webhooks and groups as the configuration has them. */
-int configure_outputs(struct agent *agent, const struct config *config, struct failure *failure);
 void configure_interfaces(struct agent *agent); /* links came or went */
 /*
  * Around each write of the state file, with the lock held: what another process
@@ -110,6 +110,9 @@ void configure_interfaces(struct agent *agent); /* links came or went */
 void configure_claim_state(struct agent *agent);
 void configure_note_state(struct agent *agent); /* the state file is ours as it is now */
 bool configure_state_is_ours(const struct agent *agent);
+
+/* outputs.c: log, webhooks and groups as `config` has them, before it replaces agent->config. */
+int outputs_change(struct agent *agent, const struct config *config, struct failure *failure);
 
 /* calls.c */
 extern const struct control_method agent_methods[];

@@ -195,91 +195,41 @@ static bool is_steering(const struct agent *agent)
 
 /* ---- the file */
 
-int configure_outputs(struct agent *agent, const struct config *config, struct failure *failure)
+/* What can be refused is refused first: then nothing has changed. */
+static int apply_config(struct agent *agent, const struct config *config, struct failure *failure)
 {
-	static const struct config_agent nothing;
-	const struct config_agent *wanted = config ? &config->agent : &nothing;
-	struct webhooks *webhooks = NULL;
-
-	if (wanted->webhook_count) {
-		webhooks = webhooks_new(agent->event, wanted, failure);
-		if (!webhooks)
-			return -1;
-	}
-	if (agent->control &&
-	    control_set_groups(agent->control, wanted->operators, wanted->readers, failure)) {
-		webhooks_free(webhooks);
-		return -1;
-	}
-	webhooks_free(agent->webhooks);
-	agent->webhooks = webhooks;
-	return 0;
-}
-
-static bool same_text(const char *left, const char *right)
-{
-	return left == right || (left && right && !strcmp(left, right));
-}
-
-/* Event lines go where the new configuration says, from the next one on. */
-static int move_log(struct agent *agent, const struct config *config, struct failure *failure)
-{
-	const char *before = agent->config ? agent->config->agent.log : NULL;
-	struct event_log *log;
-
-	if (!agent->config || same_text(before, config->agent.log))
-		return 0;
-	log = agent_open_log(agent, config, failure);
-	if (!log)
-		return -1;
-	event_log_close(agent->log);
-	agent->log = agent->host.log = log;
-	return 0;
-}
-
-/* Everything that can be refused comes before the first step: then nothing has changed. */
-static int apply_config(struct agent *agent, const struct config *config, struct state *state,
-			struct failure *failure)
-{
-	bool has_steps = config->has_attach || config->has_services;
 	struct plan *plan = NULL;
+	struct state *state;
 	int err = 0;
 
-	if (has_steps)
+	if (open_state(agent, &state, failure))
+		return -1;
+	if (config->has_attach || config->has_services)
 		err = reopen(agent, failure) ||
 		      plan_make(&plan, &agent->datapath, state, config, failure);
 	if (!err)
-		err = configure_outputs(agent, config, failure) || move_log(agent, config, failure);
+		err = outputs_change(agent, config, failure);
 	if (err) {
 		plan_free(plan);
-		return -1;
+	} else if (plan) {
+		err = run_plan(agent, plan, failure);
+		keep(agent, state);
 	}
-	if (!has_steps)
-		return 0;
-	err = run_plan(agent, plan, failure);
-	keep(agent, state);
-	return err;
+	state_close(state);
+	return err ? -1 : 0;
 }
 
 /* When the machine starts interfaces may come later (`awaits`); a reload has a typing mistake. */
 static int apply_file(struct agent *agent, bool awaits, struct failure *failure)
 {
 	struct config *config;
-	struct state *state;
-	int err;
 
 	if (!agent->setup->config_path)
 		return 0;
 	if (config_load(&config, agent->setup->config_path, failure))
 		return -1;
-	if (open_state(agent, &state, failure)) {
-		config_free(config);
-		return -1;
-	}
 	config->awaits = awaits;
-	err = apply_config(agent, config, state, failure);
-	state_close(state);
-	if (err) {
+	if (config_try_secrets(config, false, failure) || apply_config(agent, config, failure)) {
 		config_free(config);
 		return -1;
 	}
@@ -319,13 +269,15 @@ int configure_reload(struct agent *agent, struct failure *failure)
 	if (err) {
 		struct failure unused;
 
-		event_emit(agent->log, EVENT_CONFIG_REFUSED, NULL, EVENT_NO_COLOR, "%s; %s",
-			   failure->what, failure->next);
+		event_emit(agent->log, EVENT_CONFIG_REFUSED, NULL, EVENT_NO_COLOR,
+			   "reload failed: %s; %s", failure->what, failure->next);
 		roster_sync(agent, &unused); /* steps before one that the kernel refused stand */
 		return -1;
 	}
-	event_emit(agent->log, EVENT_CONFIG_APPLIED, NULL, EVENT_NO_COLOR, "configuration read: %s",
-		   agent->setup->config_path ? agent->setup->config_path : "there is no file");
+	event_emit(agent->log, EVENT_CONFIG_APPLIED, NULL, EVENT_NO_COLOR, "%s%s",
+		   agent->setup->config_path ? "configuration read: "
+					     : "no configuration file to read",
+		   agent->setup->config_path ? agent->setup->config_path : "");
 	return roster_sync(agent, failure);
 }
 

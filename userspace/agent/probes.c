@@ -10,10 +10,11 @@
 static void judge(struct member *member)
 {
 	struct supervisor *supervisor = member->supervisor;
-	struct service_check_result *result = &supervisor->service_check;
-	bool before = !supervisor->has_service_check || result->ok;
+	const struct service_check_result *result = &member->check_result;
+	bool before = !supervisor->has_service_check || supervisor->service_check.ok;
 
 	supervisor->has_service_check = true;
+	supervisor->service_check = *result;
 	if (result->ok == before)
 		return;
 	event_emit(member->agent->log, EVENT_SERVICE_CHECK, supervisor->name, EVENT_NO_COLOR,
@@ -25,7 +26,7 @@ static void judge(struct member *member)
 static void end(struct member *member)
 {
 	member->check_io = sd_event_source_disable_unref(member->check_io);
-	service_check_end(member->check, &member->supervisor->service_check);
+	service_check_end(member->check, &member->check_result);
 	member->check = NULL;
 	judge(member);
 	sd_event_source_set_time_relative(member->check_timer, INTERVAL_USEC);
@@ -59,7 +60,7 @@ static void begin(struct member *member)
 	if (!listen)
 		return;
 	member->check = service_check_begin(&member->agent->datapath, supervisor->slot, listen,
-					    &supervisor->service_check);
+					    &member->check_result);
 	if (!member->check)
 		judge(member);
 	else if (sd_event_add_io(member->agent->event, &member->check_io,

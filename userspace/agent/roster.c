@@ -38,7 +38,8 @@ static int save(const struct supervisor *supervisor, const struct operation *ope
 	}
 	if (!agent->save_failed)
 		event_emit(agent->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
-			   "this will not survive a restart: %s; %s", failure->what, failure->next);
+			   "a restart will not know of this change: %s; %s", failure->what,
+			   failure->next);
 	agent->save_failed = true;
 	return 0;
 }

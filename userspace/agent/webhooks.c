@@ -299,10 +299,8 @@ static void free_headers(struct curl_slist *headers)
 static void free_hook(struct hook *hook)
 {
 	sd_event_source_disable_unref(hook->retry);
-	if (hook->easy) {
-		webhook_loop_stop(hook->hooks->loop, hook->easy);
+	if (hook->easy)
 		curl->easy_cleanup(hook->easy);
-	}
 	free_headers(hook->headers);
 	body_unref(hook->current);
 	webhook_queue_free(&hook->queue);
@@ -312,9 +310,14 @@ void webhooks_free(struct webhooks *hooks)
 {
 	if (!hooks)
 		return;
+	/* libcurl's list of handles may still refer to one that was taken out (seen in 7.88). */
+	for (size_t i = 0; i < hooks->count; i++) {
+		if (hooks->hooks[i].easy)
+			webhook_loop_stop(hooks->loop, hooks->hooks[i].easy);
+	}
+	webhook_loop_free(hooks->loop);
 	for (size_t i = 0; i < hooks->count; i++)
 		free_hook(&hooks->hooks[i]);
-	webhook_loop_free(hooks->loop);
 	sd_event_unref(hooks->event);
 	free(hooks);
 }

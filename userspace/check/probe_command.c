@@ -262,7 +262,8 @@ static void command_begin(struct probe *probe)
 	int err;
 
 	if (command->run) { /* sleeps in the kernel, and another one would as well */
-		probe_fail(&result, "the one before was killed and has not ended yet");
+		probe_fail(&result, "no end within %s, killed, and not gone yet",
+			   probe_timeout(probe));
 		probe_end(probe, &result);
 		return;
 	}

@@ -55,6 +55,13 @@ int config_parse(struct config **config, const char *text, size_t length, const 
 		 struct failure *failure);
 void config_free(struct config *config);
 
+/*
+ * Can the values of headers be read, here and now? Asked before a file is made
+ * true, so that one that cannot be used changes nothing. `only_files`: leave out
+ * what is there for the agent alone, its environment and credentials.
+ */
+int config_try_secrets(const struct config *config, bool only_files, struct failure *failure);
+
 /* A service the way the file has it (its value under `services:`); the caller owns it. */
 json_t *config_service_json(const struct config_service *service);
 

@@ -161,22 +161,48 @@ int records_append(const char *directory, const char *name, const json_t *line,
 	return err;
 }
 
-int records_check(const char *directory, const char *name, struct failure *failure)
+/* The file to append to, made if it is missing; at->fd is to be closed in any case. */
+static int open_current(struct target_file *at)
 {
-	struct target_file at = { .directory = directory, .name = name, .failure = failure };
 	int lock = -1, fd = -1;
 	struct stat st;
 
-	at.fd = directory_open(directory, failure);
-	if (at.fd >= 0)
-		lock = take_lock(&at);
-	if (lock >= 0)
-		fd = open_file(&at, 0, &st);
+	at->fd = directory_open(at->directory, at->failure);
+	if (at->fd >= 0)
+		lock = take_lock(at);
+	if (lock >= 0) {
+		fd = open_file(at, 0, &st);
+		close(lock);
+	}
+	return fd;
+}
+
+int records_check(const char *directory, const char *name, struct failure *failure)
+{
+	struct target_file at = { .directory = directory, .name = name, .failure = failure };
+	int fd = open_current(&at);
+
 	if (fd >= 0)
 		close(fd);
-	if (lock >= 0)
-		close(lock);
 	if (at.fd >= 0)
 		close(at.fd);
 	return fd < 0 ? -1 : 0;
+}
+
+int records_share(const char *directory, const char *name, gid_t group, struct failure *failure)
+{
+	struct target_file at = { .directory = directory, .name = name, .failure = failure };
+	int fd = open_current(&at), err = fd < 0 ? -1 : 0;
+	char before[NAME_MAX + 1];
+
+	snprintf(before, sizeof(before), "%s.1", name);
+	if (fd >= 0 &&
+	    (fchown(fd, (uid_t)-1, group) ||
+	     (fchownat(at.fd, before, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)))
+		err = fail(&at, "set the group of");
+	if (fd >= 0)
+		close(fd);
+	if (at.fd >= 0)
+		close(at.fd);
+	return err;
 }

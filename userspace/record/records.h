@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "failure.h"
 
@@ -25,6 +26,9 @@ int records_append(const char *directory, const char *name, const json_t *line,
 
 /* Can lines be appended? Makes what is missing. */
 int records_check(const char *directory, const char *name, struct failure *failure);
+
+/* Lets members of `group` read both files, and those that follow. Makes what is missing. */
+int records_share(const char *directory, const char *name, gid_t group, struct failure *failure);
 
 /*
  * Calls `visit` for every line (a JSON object; valid during the call, may be

@@ -47,7 +47,7 @@ static int save(const struct supervisor *supervisor, const struct operation *ope
 				  operation, supervisor->previous, failure))
 		return 0;
 	event_emit(local->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
-		   "this will not survive a reboot: %s; %s", failure->what, failure->next);
+		   "a reboot will not bring this back: %s; %s", failure->what, failure->next);
 	return 0;
 }
 
