@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/parameters.h"
 #include "percent.h"
 #include "switch/result.h"
 #include "version.h"
@@ -17,6 +18,15 @@ static const char *string_of(const json_t *parameters, const char *key)
 static bool true_of(const json_t *parameters, const char *key)
 {
 	return json_is_true(json_object_get(parameters, key));
+}
+
+/* The service that a call is about; NULL with `failure` set, also if a parameter is wrong. */
+static struct member *find_member(const struct agent *agent, const json_t *parameters,
+				  struct failure *failure)
+{
+	if (parameters_check(parameters, failure))
+		return NULL;
+	return roster_find(agent, string_of(parameters, "service"), failure);
 }
 
 static void run_ping(struct call *call, const json_t *parameters, void *data)
@@ -71,7 +81,8 @@ static void run_check(struct call *call, const json_t *parameters, void *data)
 	size_t count = 3;
 
 	/* Words of a client become words of a command: only what is known may pass. */
-	if (service && !roster_find(data, service, &failure)) {
+	if (parameters_check(parameters, &failure) ||
+	    (service && !roster_find(data, service, &failure))) {
 		call_fail_with(call, &failure);
 		return;
 	}
@@ -190,7 +201,7 @@ static void run_set(struct call *call, const json_t *parameters, void *data)
 	struct cutover_request request = { .verb = "set" };
 	const char *color = string_of(parameters, "color");
 	struct failure failure;
-	struct member *member = roster_find(data, string_of(parameters, "service"), &failure);
+	struct member *member = find_member(data, parameters, &failure);
 
 	if (member && (!color || color_parse(color) < 0)) {
 		failure_set(&failure, EXIT_USAGE, "use 'blue' or 'green'", "'%.40s' is not a color",
@@ -209,7 +220,7 @@ static void run_rollback(struct call *call, const json_t *parameters, void *data
 {
 	struct cutover_request request = {};
 	struct failure failure;
-	struct member *member = roster_find(data, string_of(parameters, "service"), &failure);
+	struct member *member = find_member(data, parameters, &failure);
 
 	if (!member || supervisor_rollback_request(member->supervisor, &request, &failure)) {
 		call_fail_with(call, &failure);
@@ -224,7 +235,7 @@ static void end(struct agent *agent, struct call *call, const json_t *parameters
 		int (*act)(struct supervisor *supervisor, uid_t uid, struct failure *failure))
 {
 	struct failure failure;
-	struct member *member = roster_find(agent, string_of(parameters, "service"), &failure);
+	struct member *member = find_member(agent, parameters, &failure);
 	int err;
 
 	if (!member || keeper_take(&agent->keeper, verb, &failure)) {
@@ -295,18 +306,16 @@ static void split(struct agent *agent, struct member *member, struct call *call,
 static void run_split(struct call *call, const json_t *parameters, void *data)
 {
 	const json_t *share = json_object_get(parameters, "basis_points");
-	json_int_t basis_points = json_integer_value(share);
 	struct failure failure;
-	struct member *member = roster_find(data, string_of(parameters, "service"), &failure);
+	struct member *member = find_member(data, parameters, &failure);
 
-	if (member &&
-	    (!json_is_integer(share) || basis_points < 0 || basis_points > BGS_SPLIT_MAX)) {
-		failure_set(&failure, EXIT_USAGE, "use 0 to 10000",
-			    "basis_points is not a share of 0 to %d", BGS_SPLIT_MAX);
+	if (member && !json_is_integer(share)) {
+		failure_set(&failure, EXIT_USAGE, "give it, 0 to 10000",
+			    "basis_points says which share, and is missing");
 		member = NULL;
 	}
 	if (member)
-		split(data, member, call, (unsigned int)basis_points);
+		split(data, member, call, (unsigned int)json_integer_value(share));
 	else
 		call_fail_with(call, &failure);
 }
