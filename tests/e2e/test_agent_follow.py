@@ -1,4 +1,5 @@
-"""The agent beside commands: it follows what they change, and passes on what they say."""
+"""The agent beside commands: it follows what they change, passes on what they say, and rests."""
+import os
 import signal
 import time
 
@@ -82,3 +83,26 @@ def test_a_command_waits_for_an_agent_that_is_starting(bgs, agent, serve):
     wait_for((bgs.run_dir / "agent.sock").exists, "the agent's socket")
     bgs("set", "web", "green", "--soak", "0")
     assert bgs.service("web")["active"] == "green"
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_agent_rests_in_a_soak_that_follows_a_failover(bgs, agent, serve, misbehave):
+    """The moment when the failover would be forgotten comes and goes within it."""
+    blue = misbehave("blue", 8081)
+    serve.label("green", 8082)
+    agent.start(web(soak="500ms"))
+    blue.turn("error")
+    health = Health(bgs)
+    health.wait(lambda s: s["active"] == "green", "the failover")
+    blue.turn("well")
+    health.wait_color("blue", "healthy")
+    bgs("set", "blue", "--soak", "60s", "--no-wait")
+    time.sleep(1)
+    before = cpu_seconds(agent.pid)
+    time.sleep(1)
+    assert cpu_seconds(agent.pid) - before < 0.5

@@ -296,17 +296,15 @@ void supervisor_tick(struct supervisor *supervisor)
 	supervisor_evaluate(supervisor);
 }
 
-static unsigned long long earlier(unsigned long long a, unsigned long long b)
-{
-	return !a || (b && b < a) ? b : a;
-}
-
 unsigned long long supervisor_deadline(const struct supervisor *supervisor)
 {
 	/* Past deadlines that wait for the lock must not be asked for again and again. */
 	if (supervisor->retry)
 		return supervisor->retry;
-	return earlier(cutover_deadline(&supervisor->cutover), supervisor->latched_until);
+	/* Nor a latch that nobody looks at until the cutover is over. */
+	if (is_busy(supervisor))
+		return cutover_deadline(&supervisor->cutover);
+	return supervisor->latched_until;
 }
 
 bool supervisor_has_looked(const struct supervisor *supervisor)
