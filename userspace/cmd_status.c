@@ -25,7 +25,9 @@ static void ask_agent(struct command_context *context, json_t *status)
 	int agent = command_agent(context);
 
 	if (agent < 0) {
-		if (agent != CLIENT_NO_AGENT)
+		if (agent == CLIENT_NO_AGENT)
+			status_warn_of_rotation(status);
+		else
 			message_warning("%s; %s", context->failure.what, context->failure.next);
 		return;
 	}

@@ -156,20 +156,23 @@ unsigned int status_share(const struct service *service, enum bgs_color color)
 	return service->route.active == color ? BGS_SPLIT_MAX - split : split;
 }
 
-static json_t *instance_json(const struct status *status, __u32 number,
-			     const struct endpoint *endpoint)
+static json_t *instance_json(const struct status *status, const struct service *service,
+			     enum bgs_color color, size_t place)
 {
+	const struct endpoint *endpoint = &service->spec.colors[color].instances[place];
+	__u32 number = BGS_INSTANCE(service->slot, color, place);
 	const struct listener *listener = status_listener(status, number);
 	bool listening = status_is_listening(status, number);
 	char text[ENDPOINT_TEXT];
 
 	/* Checks come with the agent; until then health is unknown and nothing was checked. */
 	return json_pack(
-		"{s:s, s:b, s:s, s:o, s:o, s:n}", "address",
+		"{s:s, s:b, s:b, s:s, s:o, s:o, s:n}", "address",
 		endpoint_format(text, &endpoint->key, endpoint->any_family), "listening", listening,
-		"health", "unknown", "pid",
-		listener && listener->pid ? json_integer(listener->pid) : json_null(), "comm",
-		listener && listener->pid ? text_json(listener->comm) : json_null(), "last_check");
+		"in_rotation", (int)(service->enabled[color] >> place & 1), "health", "unknown",
+		"pid", listener && listener->pid ? json_integer(listener->pid) : json_null(),
+		"comm", listener && listener->pid ? text_json(listener->comm) : json_null(),
+		"last_check");
 }
 
 static json_t *color_json(const struct status *status, const struct service *service,
@@ -180,10 +183,8 @@ static json_t *color_json(const struct status *status, const struct service *ser
 
 	for (size_t place = 0; place < spec->count; place++) {
 		if (color_has(spec, place))
-			json_array_append_new(
-				instances,
-				instance_json(status, BGS_INSTANCE(service->slot, color, place),
-					      &spec->instances[place]));
+			json_array_append_new(instances,
+					      instance_json(status, service, color, place));
 	}
 	/* Connections are not counted yet, and what is not counted is not claimed to be safe. */
 	return json_pack("{s:s, s:s, s:n, s:{s:n, s:n, s:n, s:n}, s:I, s:o}", "role",

@@ -72,3 +72,38 @@ void status_add_health(json_t *status, pid_t agent, const json_t *health)
 			add_service(service, known);
 	}
 }
+
+static void warn_of_instances(json_t *warnings, const json_t *service, const char *color)
+{
+	const json_t *colors = json_object_get(service, "colors"), *instance;
+	const char *name = json_string_value(json_object_get(service, "name"));
+	size_t i;
+
+	json_array_foreach(json_object_get(json_object_get(colors, color), "instances"), i,
+			   instance)
+	{
+		if (!json_is_false(json_object_get(instance, "in_rotation")))
+			continue;
+		json_array_append_new(
+			warnings,
+			json_sprintf("%s: %s instance %s is out of rotation since its checks "
+				     "failed, and no agent is there to bring it back; start one",
+				     name, color,
+				     json_string_value(json_object_get(instance, "address"))));
+	}
+}
+
+void status_warn_of_rotation(json_t *status)
+{
+	json_t *warnings = json_object_get(status, "warnings");
+	const json_t *service;
+	json_t *color;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "services"), i, service)
+	{
+		json_object_foreach(json_object_get(service, "colors"), name, color)
+			warn_of_instances(warnings, service, name);
+	}
+}

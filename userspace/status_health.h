@@ -13,4 +13,10 @@
  */
 void status_add_health(json_t *status, pid_t agent, const json_t *health);
 
+/*
+ * Without an agent: an instance that one took out of rotation comes back by
+ * nobody. Adds a warning for each to `warnings` of `status`.
+ */
+void status_warn_of_rotation(json_t *status);
+
 #endif

@@ -47,12 +47,14 @@ static struct libscols_table *new_table(void)
 
 static void add_instance(struct libscols_line *line, const json_t *instance)
 {
-	char process[64];
+	char process[64], health[32];
 
 	scols_line_set_data(line, INSTANCE, text_of(instance, "address"));
 	scols_line_set_data(line, LISTENING,
 			    json_is_true(json_object_get(instance, "listening")) ? "yes" : "no");
-	scols_line_set_data(line, HEALTH, text_of(instance, "health"));
+	snprintf(health, sizeof(health), "%s%s", text_of(instance, "health"),
+		 json_is_false(json_object_get(instance, "in_rotation")) ? ", out" : "");
+	scols_line_set_data(line, HEALTH, health);
 	if (!number_of(instance, "pid"))
 		return;
 	snprintf(process, sizeof(process), "%s %lld", text_of(instance, "comm"),

@@ -105,3 +105,19 @@ def test_min_healthy(bgs, agent, misbehave, least, count, failing, expected):
     result = bgs.run("set", "green", "--soak", "0")
     assert result.returncode == (cli.DONE if expected == "healthy" else cli.REFUSED)
     assert expected == "healthy" or "status 500" in result.stderr
+
+
+def test_what_an_agent_left_out_comes_back_by_a_set(bgs, agent, pair, ask):
+    """Without an agent status says it; a switch to the color brings back who is well."""
+    health = Health(bgs)
+    agent.start(web(blue=BLUES))
+    pair[1].turn("error")
+    health.wait_instance("blue", 1, "unhealthy")
+    bgs("set", "green", "--no-wait")
+    agent.kill()
+    assert [i["in_rotation"] for i in bgs.instances("blue", "web")] == [True, False]
+    assert "127.0.0.1:8083 is out of rotation" in bgs.warnings()
+    pair[1].turn("well")
+    bgs("set", "blue", "--no-wait")
+    assert enabled() == 0b11 and reached(ask) == {"blue1", "blue2"}
+    assert "out of rotation" not in bgs.warnings()

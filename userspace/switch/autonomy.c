@@ -30,6 +30,22 @@ static void rotate(struct supervisor *supervisor, enum bgs_color color)
 		service_enable(datapath, supervisor->slot, color, mask);
 }
 
+void autonomy_admit(const struct supervisor *supervisor, enum bgs_color color)
+{
+	struct bgs_service service;
+	__u64 mask = 0;
+
+	for (size_t i = 0; i < supervisor->monitor_count; i++) {
+		const struct monitor *monitor = supervisor->monitors[i];
+
+		if (monitor->color == color && monitor->health.health == HEALTH_HEALTHY)
+			mask |= 1ULL << monitor->place;
+	}
+	if (!supervisor_read(supervisor, &service) && mask & ~service.enabled[color])
+		service_enable(supervisor->host->datapath, supervisor->slot, color,
+			       service.enabled[color] | mask);
+}
+
 static void rotate_all(struct supervisor *supervisor)
 {
 	if (!supervisor->rotation_due)

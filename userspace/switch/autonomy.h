@@ -12,6 +12,13 @@
  */
 void autonomy_act(struct supervisor *supervisor);
 
+/*
+ * For commands that switch without an agent: instances of the color that passed
+ * their checks are in rotation again, whatever an agent saw before. None is
+ * taken out, for nobody would bring it back.
+ */
+void autonomy_admit(const struct supervisor *supervisor, enum bgs_color color);
+
 /* After a cutover: may there be another one without an operator? */
 void autonomy_latch(struct supervisor *supervisor, const struct cutover *cutover);
 

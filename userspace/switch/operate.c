@@ -59,6 +59,8 @@ static int host_flip(void *data, struct bgs_route route, struct failure *failure
 {
 	struct supervisor *supervisor = data;
 
+	if (!supervisor->host->autonomous)
+		autonomy_admit(supervisor, route.active);
 	if (service_flip(supervisor->host->datapath, supervisor->slot, route, failure))
 		return -1;
 	supervisor->route = route;
