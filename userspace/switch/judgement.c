@@ -43,6 +43,26 @@ enum health supervisor_health(const struct supervisor *supervisor, enum bgs_colo
 					       : HEALTH_UNHEALTHY;
 }
 
+/*
+ * Without an agent this is the only look at instances that one has left out of
+ * rotation: it is worth the time of a check.
+ */
+static bool waits_for_those_left_out(const struct supervisor *supervisor, enum bgs_color color)
+{
+	struct bgs_service service;
+
+	if (supervisor->host->autonomous || supervisor_read(supervisor, &service))
+		return false;
+	for (size_t i = 0; i < supervisor->monitor_count; i++) {
+		const struct monitor *monitor = supervisor->monitors[i];
+
+		if (monitor->color == color && !monitor->health.fresh &&
+		    !(service.enabled[color] >> monitor->place & 1))
+			return true;
+	}
+	return false;
+}
+
 enum verdict supervisor_gate(const struct supervisor *supervisor, enum bgs_color color)
 {
 	struct tally tally = {};
@@ -63,9 +83,9 @@ enum verdict supervisor_gate(const struct supervisor *supervisor, enum bgs_color
 		tally.bad += verdict == VERDICT_BAD;
 	}
 	health = color_health(&supervisor->policy->min_healthy, tally.total, tally.good, tally.bad);
-	return health == HEALTH_HEALTHY	    ? VERDICT_GOOD
-	       : health == HEALTH_UNHEALTHY ? VERDICT_BAD
-					    : VERDICT_PENDING;
+	if (health == HEALTH_HEALTHY && !waits_for_those_left_out(supervisor, color))
+		return VERDICT_GOOD;
+	return health == HEALTH_UNHEALTHY ? VERDICT_BAD : VERDICT_PENDING;
 }
 
 /* The first instance that is not well speaks for the others, which are counted. */
