@@ -209,24 +209,38 @@ static int make_way(const struct plan *plan, const struct datapath *datapath,
 	return 0;
 }
 
+/* They come first in a difference, and go together. */
+static int remove_services(const struct plan *plan, const struct datapath *datapath, size_t *next,
+			   size_t *done, struct failure *failure)
+{
+	const struct difference *difference = &plan->difference;
+	__u32 slots[BGS_MAX_SERVICES];
+	size_t count = 0;
+
+	while (count < difference->count && count < BGS_MAX_SERVICES &&
+	       difference->changes[count].kind == CHANGE_REMOVE) {
+		slots[count] = difference->changes[count].running->slot;
+		count++;
+	}
+	*next = count;
+	if (!count)
+		return 0;
+	if (services_remove(datapath, slots, count, failure))
+		return -1;
+	*done = difference->changes[count - 1].last_line;
+	return 0;
+}
+
 static int make_change(const struct plan *plan, const struct datapath *datapath,
 		       const struct change *change, struct failure *failure)
 {
 	const struct config_service *wanted = change->wanted;
 	int err = 0;
 
-	switch (change->kind) {
-	case CHANGE_REMOVE:
-		return service_remove(datapath, change->running->slot, failure);
-	case CHANGE_UPDATE:
-		if (change->spec)
-			err = service_update(datapath, change->running->slot, &wanted->spec,
-					     failure);
-		break;
-	case CHANGE_ADD:
+	if (change->kind == CHANGE_ADD)
 		err = service_add(datapath, &wanted->spec, failure);
-		break;
-	}
+	else if (change->spec)
+		err = service_update(datapath, change->running->slot, &wanted->spec, failure);
 	if (!err)
 		state_set_policy(plan->state, wanted->spec.name, &wanted->policy);
 	return err;
@@ -236,17 +250,14 @@ static int change_services(const struct plan *plan, const struct datapath *datap
 			   struct failure *failure)
 {
 	const struct difference *difference = &plan->difference;
-	bool has_yielded = false;
+	size_t first;
 
-	for (size_t i = 0; i < difference->count; i++) {
+	if (remove_services(plan, datapath, &first, done, failure) ||
+	    make_way(plan, datapath, failure))
+		return -1;
+	for (size_t i = first; i < difference->count; i++) {
 		const struct change *change = &difference->changes[i];
 
-		/* Removals come first. */
-		if (change->kind != CHANGE_REMOVE && !has_yielded) {
-			has_yielded = true;
-			if (make_way(plan, datapath, failure))
-				return -1;
-		}
 		if (make_change(plan, datapath, change, failure))
 			return -1;
 		*done = change->last_line;

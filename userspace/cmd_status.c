@@ -15,30 +15,36 @@
 
 #define WATCH_INTERVAL_MS 1000
 
+/* It is there, and more is not known. */
+static void note_silent_agent(json_t *status, const struct failure *failure)
+{
+	json_object_set_new(status, "agent", json_pack("{s:b, s:n}", "running", 1, "pid"));
+	message_warning("%s; %s", failure->what, failure->next);
+}
+
 /* The services' health as the agent knows it; without one nothing is known. */
 static void ask_agent(struct command_context *context, json_t *status)
 {
 	struct client_call ping = { .method = "Ping", .stop_fd = -1 };
 	struct client_call health = { .method = "Health", .stop_fd = -1 };
-	json_t *pong = NULL, *answer = NULL;
-	struct failure unused;
+	struct failure *failure = &context->failure;
+	json_t *pong, *answer = NULL;
 	int agent = command_agent(context);
 
-	if (agent < 0) {
-		if (agent == CLIENT_NO_AGENT)
-			status_warn_of_rotation(status);
-		else
-			message_warning("%s; %s", context->failure.what, context->failure.next);
+	if (agent == CLIENT_NO_AGENT)
+		status_warn_of_rotation(status);
+	else if (agent < 0)
+		note_silent_agent(status, failure);
+	if (agent < 0)
 		return;
-	}
-	pong = client_call(agent, &ping, &unused);
+	pong = client_call(agent, &ping, failure);
 	if (pong)
-		answer = client_call(agent, &health, &unused);
+		answer = client_call(agent, &health, failure);
 	if (answer)
 		status_add_health(status, (pid_t)json_integer_value(json_object_get(pong, "pid")),
 				  json_object_get(answer, "services"));
 	else
-		message_warning("the agent does not answer: %s; %s", unused.what, unused.next);
+		note_silent_agent(status, failure);
 	json_decref(pong);
 	json_decref(answer);
 	close(agent);

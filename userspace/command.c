@@ -315,7 +315,8 @@ int command_agent(struct command_context *context)
 
 void command_print_json(const struct command_context *context, json_t *object)
 {
-	json_dumpf(object, stdout, context->pretty ? JSON_INDENT(2) : JSON_COMPACT);
+	json_dumpf(object, stdout,
+		   (context->pretty ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(object);
 }

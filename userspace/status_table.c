@@ -107,8 +107,10 @@ static void print_heading(const json_t *status)
 		json_array_foreach(attached, i, interface)
 			printf(" %s", text_of(interface, "ifname"));
 	}
-	if (json_is_true(json_object_get(agent, "running")))
+	if (number_of(agent, "pid"))
 		printf(", agent %lld\n", number_of(agent, "pid"));
+	else if (json_is_true(json_object_get(agent, "running")))
+		puts(", the agent does not answer");
 	else
 		puts(", no agent: nothing is checked");
 }

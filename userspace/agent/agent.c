@@ -18,6 +18,7 @@
 #include "lock.h"
 #include "version.h"
 
+#define RELOAD_RETRY_USEC 100000ULL
 #define NEXT "see what the system is short of"
 
 /* ---- the service manager */
@@ -56,8 +57,8 @@ static void tell(const struct event *event, void *data)
 {
 	struct agent *agent = data;
 
-	calls_tell(agent, event);
-	if (agent->webhooks)
+	followers_tell(agent, event);
+	if (agent->webhooks && !agent->tells_loss)
 		webhooks_send(agent->webhooks, event);
 }
 
@@ -92,18 +93,35 @@ static int on_prober(sd_event_source *source, int fd, uint32_t events, void *dat
 	return 0;
 }
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+static int on_reload_time(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct agent *agent = data;
 	struct failure failure;
 
-	(void)source;
-	(void)info;
-	sd_notify(0, "RELOADING=1");
+	(void)usec;
+	/* Nobody waits for a signal to be refused, so it waits for its turn. */
+	if (configure_is_busy(agent)) {
+		sd_event_source_set_time_relative(source, RELOAD_RETRY_USEC);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	agent->reload_timer = sd_event_source_disable_unref(agent->reload_timer);
 	event_log_reopen(agent->log, &failure);
 	configure_reload(agent, &failure); /* what went wrong is an event */
 	sd_notify(0, "READY=1");
 	return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct agent *agent = data;
+
+	(void)source;
+	(void)info;
+	sd_notify(0, "RELOADING=1");
+	if (agent->reload_timer)
+		return 0;
+	return sd_event_add_time_relative(agent->event, &agent->reload_timer, CLOCK_MONOTONIC, 0, 0,
+					  on_reload_time, agent);
 }
 
 static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -204,21 +222,22 @@ static void raise_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int take_place(struct agent *agent, struct failure *failure)
+/* Two agents with the same run directory, or the same state, would act against each other. */
+static int keep_others_out(struct agent *agent, struct failure *failure)
 {
-	const struct agent_setup *setup = agent->setup;
+	const char *const directories[] = { agent->setup->run_dir, agent->setup->files->directory };
 	char name[NAME_MAX];
 
-	snprintf(name, sizeof(name), "agent%.200s.lock", setup->suffix);
-	agent->only_one = lock_take(setup->run_dir, name, "agent", failure);
-	if (agent->only_one < 0 && failure->code == EXIT_BUSY)
-		failure_set(failure, EXIT_BUSY, "stop it first; see 'bgswitch status'",
-			    "an agent is running already");
-	if (agent->only_one < 0)
+	snprintf(name, sizeof(name), "agent%.200s.lock", agent->setup->suffix);
+	for (size_t i = 0; i < 2; i++) {
+		agent->only_one[i] = lock_take(directories[i], name, "agent", failure);
+		if (agent->only_one[i] >= 0)
+			continue;
+		if (failure->code == EXIT_BUSY)
+			failure_set(failure, EXIT_BUSY, "stop it first; see 'bgswitch status'",
+				    "an agent is running already (%s/%s)", directories[i], name);
 		return -1;
-	if (mkdir(setup->files->directory, 0755) && errno != EEXIST)
-		return failure_errno(failure, errno, "name another with --state-dir",
-				     "cannot make the state directory %s", setup->files->directory);
+	}
 	return 0;
 }
 
@@ -227,7 +246,7 @@ static int start(struct agent *agent, struct failure *failure)
 	struct config *config = NULL;
 	int err;
 
-	if (take_place(agent, failure))
+	if (keep_others_out(agent, failure))
 		return -1;
 	/* The log before anything is done; its place is in the file, which is read again below. */
 	if (agent->setup->config_path && config_load(&config, agent->setup->config_path, failure))
@@ -260,11 +279,13 @@ static void end(struct agent *agent)
 			   "agent stopped; steering goes on as it is");
 	sd_notify(0, "STOPPING=1");
 	calls_forget(agent);
+	followers_forget(agent);
 	control_free(agent->control);
 	roster_clear(agent);
 	links_free(agent->links);
 	webhooks_free(agent->webhooks);
 	sd_event_source_disable_unref(agent->interfaces_timer);
+	sd_event_source_disable_unref(agent->reload_timer);
 	/* libsystemd 252 leaks an event loop with an inotify source that nobody holds. */
 	sd_event_source_disable_unref(agent->files_source);
 	prober_free(agent->prober);
@@ -272,8 +293,10 @@ static void end(struct agent *agent)
 	datapath_close(&agent->datapath);
 	config_free(agent->config);
 	sd_event_unref(agent->event);
-	if (agent->only_one >= 0)
-		close(agent->only_one);
+	for (size_t i = 0; i < 2; i++) {
+		if (agent->only_one[i] >= 0)
+			close(agent->only_one[i]);
+	}
 }
 
 int agent_run(const struct agent_setup *setup, struct failure *failure)
@@ -285,7 +308,7 @@ int agent_run(const struct agent_setup *setup, struct failure *failure)
 		return failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
 	raise_descriptors();
 	agent->setup = setup;
-	agent->only_one = -1;
+	agent->only_one[0] = agent->only_one[1] = -1;
 	datapath_init(&agent->datapath, setup->place);
 	keeper_init(&agent->keeper, setup->run_dir, setup->place->lock_name, setup->place->pin_dir);
 	err = start(agent, failure);

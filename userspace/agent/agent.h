@@ -7,7 +7,7 @@
  *   agent.c      start, loop, end            roster.c    one supervisor a service
  *   configure.c  file, reboot, SIGHUP        calls.c     the control socket's methods
  *   probes.c     service checks              child.c     answers by a command of our own
- *   outputs.c    log, webhooks, groups
+ *   outputs.c    log, webhooks, groups       followers.c who is told of events
  */
 #ifndef BGSWITCH_AGENT_H
 #define BGSWITCH_AGENT_H
@@ -82,9 +82,10 @@ struct agent {
 	bool ready; /* told the service manager */
 	unsigned int status[4]; /* what it was told last */
 	char socket_path[PATH_MAX / 2];
-	int only_one; /* the lock that keeps a second agent out */
+	int only_one[2]; /* locks that keep a second agent out */
 	bool save_failed; /* and said so */
-	sd_event_source *files_source, *interfaces_timer;
+	bool tells_loss; /* of a webhook's events */
+	sd_event_source *files_source, *interfaces_timer, *reload_timer;
 };
 
 /* Runs until SIGTERM or SIGINT; steering is as before when it returns. */
@@ -102,7 +103,10 @@ void roster_host(struct agent *agent);
 
 /* configure.c */
 int configure_start(struct agent *agent, struct failure *failure);
+/* Fails with EXIT_BUSY while another operation is in progress, one that is waited for here as well.
+ */
 int configure_reload(struct agent *agent, struct failure *failure);
+bool configure_is_busy(struct agent *agent);
 void configure_interfaces(struct agent *agent); /* links came or went */
 /*
  * Around each write of the state file, with the lock held: what another process
@@ -117,11 +121,14 @@ int outputs_change(struct agent *agent, const struct config *config, struct fail
 
 /* calls.c */
 extern const struct control_method agent_methods[];
-/* An event for whoever waits or follows. */
-void calls_tell(struct agent *agent, const struct event *event);
 /* The cutover of a member moved on, or ended (`over`): answers who waits, gives up the lock. */
 void calls_moved(struct member *member, const struct cutover *over);
 void calls_forget(struct agent *agent); /* all of them, at the end */
+
+/* followers.c: the method Events, and telling whoever follows or waits */
+void followers_add(struct call *call, const json_t *parameters, void *data);
+void followers_tell(struct agent *agent, const struct event *event);
+void followers_forget(struct agent *agent);
 
 /* probes.c */
 void probes_start(struct member *member);

@@ -29,17 +29,34 @@ static struct member *find_member(const struct agent *agent, const json_t *param
 	return roster_find(agent, string_of(parameters, "service"), failure);
 }
 
+static json_t *webhooks_json(const struct webhooks *webhooks)
+{
+	json_t *list = json_array();
+
+	for (size_t place = 0; webhooks && place < webhooks_count(webhooks); place++) {
+		const struct webhook_statistics *hook = webhooks_statistics(webhooks, place);
+
+		json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:I}", "delivered",
+						      (json_int_t)hook->delivered, "failed",
+						      (json_int_t)hook->failed, "dropped",
+						      (json_int_t)hook->dropped, "waiting",
+						      (json_int_t)hook->waiting));
+	}
+	return list;
+}
+
 static void run_ping(struct call *call, const json_t *parameters, void *data)
 {
 	const struct agent *agent = data;
 	const struct prober_statistics *checks = prober_statistics(agent->prober);
 
 	(void)parameters;
-	call_reply(call,
-		   json_pack("{s:i, s:s, s:{s:I, s:I, s:I, s:I}}", "pid", (int)getpid(), "version",
-			     BGSWITCH_VERSION, "checks", "ended", (json_int_t)checks->checks,
-			     "failed", (json_int_t)checks->failed, "late", (json_int_t)checks->late,
-			     "worst_delay_us", (json_int_t)checks->worst_delay_us));
+	call_reply(call, json_pack("{s:i, s:s, s:{s:I, s:I, s:I, s:I}, s:o}", "pid", (int)getpid(),
+				   "version", BGSWITCH_VERSION, "checks", "ended",
+				   (json_int_t)checks->checks, "failed", (json_int_t)checks->failed,
+				   "late", (json_int_t)checks->late, "worst_delay_us",
+				   (json_int_t)checks->worst_delay_us, "webhooks",
+				   webhooks_json(agent->webhooks)));
 }
 
 static void run_health(struct call *call, const json_t *parameters, void *data)
@@ -320,62 +337,10 @@ static void run_split(struct call *call, const json_t *parameters, void *data)
 		call_fail_with(call, &failure);
 }
 
-/* ---- events */
-
-static void unfollow(struct call *call, void *data)
-{
-	struct agent *agent = data;
-
-	for (size_t i = 0; i < agent->follower_count; i++) {
-		if (agent->followers[i] == call)
-			agent->followers[i] = agent->followers[--agent->follower_count];
-	}
-}
-
-static void run_events(struct call *call, const json_t *parameters, void *data)
-{
-	struct agent *agent = data;
-	struct call **grown;
-
-	(void)parameters;
-	if (!call_wants_more(call)) {
-		call_fail_expected_more(call);
-		return;
-	}
-	grown = reallocarray(agent->followers, agent->follower_count + 1, sizeof(struct call *));
-	if (!grown) {
-		call_reply(call, json_object());
-		return;
-	}
-	agent->followers = grown;
-	agent->followers[agent->follower_count++] = call;
-	call_on_gone(call, unfollow, agent);
-}
-
-void calls_tell(struct agent *agent, const struct event *event)
-{
-	/* A client that is thrown out meanwhile leaves the lists: go from the end. */
-	for (size_t i = agent->follower_count; i-- > 0;) {
-		if (i < agent->follower_count)
-			call_continue(agent->followers[i],
-				      json_pack("{s:o}", "event", event_json(event)));
-	}
-	for (size_t i = 0; i < agent->member_count; i++) {
-		const struct member *member = agent->members[i];
-
-		if (member->call && call_wants_more(member->call) &&
-		    !strcmp(member->supervisor->name, event->service))
-			call_continue(member->call, json_pack("{s:o}", "event", event_json(event)));
-	}
-}
-
 void calls_forget(struct agent *agent)
 {
 	for (size_t i = 0; i < agent->member_count; i++)
 		agent->members[i]->call = NULL;
-	free(agent->followers);
-	agent->followers = NULL;
-	agent->follower_count = 0;
 }
 
 static void run_reload(struct call *call, const json_t *parameters, void *data)
@@ -394,7 +359,7 @@ const struct control_method agent_methods[] = {
 	{ "Health", CONTROL_READS, run_health },
 	{ "Status", CONTROL_READS, run_status },
 	{ "Check", CONTROL_READS, run_check },
-	{ "Events", CONTROL_READS, run_events },
+	{ "Events", CONTROL_READS, followers_add },
 	{ "History", CONTROL_READS, run_history },
 	{ "Set", CONTROL_CHANGES, run_set },
 	{ "Rollback", CONTROL_CHANGES, run_rollback },

@@ -258,9 +258,29 @@ int configure_start(struct agent *agent, struct failure *failure)
 	return err;
 }
 
+/* The agent's own hold is another operation, too: somebody waits for a cutover. */
+static int take_turn(struct agent *agent, struct failure *failure)
+{
+	if (agent->keeper.depth)
+		return failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
+				   "another operation is in progress: a cutover that somebody "
+				   "waits for");
+	return keeper_take(&agent->keeper, "reload", failure);
+}
+
+bool configure_is_busy(struct agent *agent)
+{
+	struct failure failure;
+
+	if (take_turn(agent, &failure))
+		return failure.code == EXIT_BUSY;
+	keeper_release(&agent->keeper);
+	return false;
+}
+
 int configure_reload(struct agent *agent, struct failure *failure)
 {
-	int err = keeper_take(&agent->keeper, "reload", failure);
+	int err = take_turn(agent, failure);
 
 	if (!err) {
 		err = apply_file(agent, false, failure);

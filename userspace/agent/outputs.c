@@ -51,6 +51,17 @@ static int open_other_log(struct agent *agent, const struct config *config, stru
 	return *log ? 0 : -1;
 }
 
+/* The URL is not named: many carry a token. */
+static void tell_loss(size_t place, const char *error, void *data)
+{
+	struct agent *agent = data;
+
+	agent->tells_loss = true; /* which is no event for webhooks */
+	event_emit(agent->log, EVENT_ALARM, NULL, EVENT_NO_COLOR,
+		   "webhook %zu of the configuration loses events: %s", place + 1, error);
+	agent->tells_loss = false;
+}
+
 int outputs_change(struct agent *agent, const struct config *config, struct failure *failure)
 {
 	const struct config_agent *wanted = &config->agent;
@@ -67,6 +78,8 @@ int outputs_change(struct agent *agent, const struct config *config, struct fail
 	}
 	webhooks_free(agent->webhooks);
 	agent->webhooks = webhooks;
+	if (webhooks)
+		webhooks_on_loss(webhooks, tell_loss, agent);
 	if (log) {
 		event_log_close(agent->log);
 		agent->log = agent->host.log = log;

@@ -234,6 +234,9 @@ static struct member *sync_member(struct agent *agent, struct member *member,
 	}
 	if (state_policy(state, service->spec.name, &service->spec.flags, policy, failure)) {
 		free(policy);
+		event_emit(agent->log, EVENT_ALARM, service->spec.name, EVENT_NO_COLOR,
+			   "its policy cannot be read, the one before stays: %s; %s", failure->what,
+			   failure->next);
 		return member;
 	}
 	if (!member)

@@ -6,6 +6,7 @@
 #include "agent/webhooks.h"
 
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -33,12 +34,15 @@ struct hook {
 	unsigned int failed; /* tries of `current` so far */
 	sd_event_source *retry;
 	struct webhook_statistics statistics;
+	bool told_loss; /* and delivered nothing since */
 };
 
 struct webhooks {
 	sd_event *event;
 	struct webhook_loop *loop;
 	struct webhook_pace pace;
+	void (*gave_up)(size_t place, const char *error, void *data);
+	void *data;
 	size_t count;
 	struct hook hooks[CONFIG_MAX_WEBHOOKS];
 };
@@ -94,6 +98,22 @@ static void try_again_later(struct hook *hook)
 }
 
 /* A request came to its end. */
+static void tell_loss(struct hook *hook)
+{
+	const struct webhooks *hooks = hook->hooks;
+
+	if (hooks->gave_up && !hook->told_loss)
+		hooks->gave_up(hook - hooks->hooks, hook->statistics.last_error, hooks->data);
+	hook->told_loss = true;
+}
+
+void webhooks_on_loss(struct webhooks *hooks,
+		      void (*gave_up)(size_t place, const char *error, void *data), void *data)
+{
+	hooks->gave_up = gave_up;
+	hooks->data = data;
+}
+
 static void request_done(void *data, CURLcode result)
 {
 	struct hook *hook = data;
@@ -102,6 +122,7 @@ static void request_done(void *data, CURLcode result)
 	curl->easy_getinfo(hook->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (result == CURLE_OK && status >= 200 && status < 300) {
 		hook->statistics.delivered++;
+		hook->told_loss = false;
 		end_current(hook);
 		return;
 	}
@@ -111,6 +132,7 @@ static void request_done(void *data, CURLcode result)
 		return;
 	}
 	hook->statistics.failed++;
+	tell_loss(hook);
 	end_current(hook);
 }
 

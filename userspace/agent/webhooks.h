@@ -43,6 +43,13 @@ struct webhooks *webhooks_new_paced(sd_event *event, const struct config_agent *
 /* Ends requests under way; what waits is lost. NULL is fine. */
 void webhooks_free(struct webhooks *hooks);
 
+/*
+ * Calls `gave_up` when an event of hook `place` is lost, the first time since
+ * one was delivered: `error` says why.
+ */
+void webhooks_on_loss(struct webhooks *hooks,
+		      void (*gave_up)(size_t place, const char *error, void *data), void *data);
+
 /* Queues it for every hook; never fails, see the statistics. */
 void webhooks_send(struct webhooks *hooks, const struct event *event);
 

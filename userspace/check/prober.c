@@ -260,11 +260,6 @@ const struct prober_statistics *prober_statistics(const struct prober *prober)
 	return &prober->statistics;
 }
 
-void prober_statistics_reset(struct prober *prober)
-{
-	prober->statistics = (struct prober_statistics){};
-}
-
 /* libcurl only where its skills are needed: it costs twice the time. */
 static const struct probe_way *choose_way(const struct check *check)
 {

@@ -54,7 +54,4 @@ struct prober_statistics {
 };
 const struct prober_statistics *prober_statistics(const struct prober *prober);
 
-/* Counts anew from here on. */
-void prober_statistics_reset(struct prober *prober);
-
 #endif

@@ -102,16 +102,22 @@ int service_add(const struct datapath *datapath, const struct service_spec *spec
 	return 0;
 }
 
-int service_remove(const struct datapath *datapath, __u32 slot, struct failure *failure)
+int services_remove(const struct datapath *datapath, const __u32 *slots, size_t count,
+		    struct failure *failure)
 {
 	int err = changing_mark(datapath, BGS_DECLARING, NULL);
 
-	if (!err)
-		err = map_delete(datapath->fds[PIN_SERVICES], &slot); /* from here on it is gone */
+	for (size_t i = 0; i < count && !err; i++) /* from here on they are gone */
+		err = map_delete(datapath->fds[PIN_SERVICES], &slots[i]);
 	if (err)
 		return failure_errno(failure, -err, NEXT_ROOT, "cannot remove the service");
-	map_wait_for_lookups(); /* those that found the service still need its listeners */
+	map_wait_for_lookups(); /* those that found a service still need its listeners */
 	return services_repair(datapath, failure);
+}
+
+int service_remove(const struct datapath *datapath, __u32 slot, struct failure *failure)
+{
+	return services_remove(datapath, &slot, 1, failure);
 }
 
 static int repair(const struct datapath *datapath)

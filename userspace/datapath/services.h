@@ -74,6 +74,10 @@ int service_retire(const struct datapath *datapath, __u32 slot, enum bgs_color c
 
 /* Ends steering of this service and removes all that belongs to it. */
 int service_remove(const struct datapath *datapath, __u32 slot, struct failure *failure);
+/* The same for several at once: waiting for running lookups takes some 15 ms, whatever their
+ * number. */
+int services_remove(const struct datapath *datapath, const __u32 *slots, size_t count,
+		    struct failure *failure);
 
 /* Finishes what a command that was killed half way had begun. */
 int services_repair(const struct datapath *datapath, struct failure *failure);
