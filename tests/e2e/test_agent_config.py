@@ -3,7 +3,8 @@ import signal
 
 import pytest
 
-from cli import USAGE
+import varlink
+from cli import BUSY, USAGE
 from host import HOST4
 from sandbox import wait_for
 from trail import Trail
@@ -136,6 +137,24 @@ def test_hangups_in_a_row_do_not_disturb_a_cutover(agent, bgs, labels, trail, as
     assert bgs.service("web")["state"] == "soaking"
     bgs("abort")
     assert ask() == "blue"
+
+
+def test_reload_waits_for_a_cutover_that_somebody_waits_for(agent, bgs, labels, trail, ask):
+    """One change at a time: the file of a signal comes after it, that of a client is refused."""
+    agent.start(config())
+    waiting = bgs.start("set", "web", "green", "--soak", "700ms")
+    trail.wait_event("soaking")
+    changed = config()
+    changed["services"]["web"]["green"] = ":8083"
+    agent.configure(changed)
+    agent.process.send_signal(signal.SIGHUP)
+    with varlink.Client(bgs.run_dir / "agent.sock") as client:
+        with pytest.raises(varlink.Error) as refused:
+            client.call("Reload")
+    assert refused.value.parameters["code"] == BUSY
+    assert waiting.wait(20) == 0, waiting.stderr.read()
+    trail.wait_event("config-applied", "configuration read")
+    assert bgs.instances("green", "web")[0]["address"] == ":8083"
 
 
 # ---- commands

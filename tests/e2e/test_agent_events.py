@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import varlink
 from sandbox import wait_for
 from trail import Trail
 
@@ -152,7 +153,7 @@ def test_history_is_kept_over_restarts(agent, bgs, labels, trail):
 class Hook:
     """A real HTTP server on the host that notes what is posted to it."""
 
-    def __init__(self, namespace, port, refusals=0):
+    def __init__(self, namespace, port, refusals=0, refusal=503):
         hook = self
         self.posted, self.headers, self.refusals = [], [], refusals
 
@@ -166,7 +167,7 @@ class Hook:
                 if not refused:
                     hook.posted.append(json.loads(body))
                     hook.headers.append(self.headers)
-                self.send_response(503 if refused else 204)
+                self.send_response(refusal if refused else 204)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -216,6 +217,21 @@ def test_webhook_that_refuses_is_tried_again(net, agent, bgs, labels, trail):
         bgs("set", "green", "--soak", "0")
         hook.wait("switching")
         assert hook.refusals == 0
+
+
+def test_lost_posts_are_told_once(net, agent, bgs, labels, trail):
+    """A hook that is not there any more: an alarm, and figures in Ping; no post about itself."""
+    with contextlib.closing(Hook(net.host, 9997, refusals=1000, refusal=410)):
+        agent.start(config(webhooks=[{"url": "http://127.0.0.1:9997/token"}]))
+        for color in ("green", "blue"):
+            bgs("set", color, "--soak", "0")
+        trail.wait_event("alarm", "410")
+        told = [e["message"] for e in trail.events("alarm")]
+        assert len(told) == 1 and "webhook 1" in told[0]
+        assert "token" not in agent.log
+        with varlink.Client(bgs.run_dir / "agent.sock") as client:
+            figures, = client.call("Ping")["webhooks"]
+        assert figures["failed"] >= 1 and figures["delivered"] == 0
 
 
 def test_hook_that_hangs_delays_nothing(net, agent, bgs, labels, trail, hook, ask):

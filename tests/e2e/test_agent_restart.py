@@ -184,9 +184,10 @@ def test_upgrade_beside_a_running_agent(bgs, agent, servers, trail, ask):
 
 def test_second_agent_is_refused(bgs, agent, servers):
     agent.start(config())
-    second = bgs.run("agent")
-    assert second.returncode == BUSY
-    assert "an agent is running already" in second.stderr
+    for words in (["agent"], ["--run-dir", bgs.run_dir / "other", "agent"]):
+        second = bgs.run(*words)
+        assert second.returncode == BUSY
+        assert "an agent is running already" in second.stderr
     bgs("set", "green", "--soak", "0")
     assert agent.process.poll() is None
 

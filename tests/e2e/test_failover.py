@@ -50,6 +50,23 @@ def test_once(bgs, agent, both, ask):
     assert (health.service()["alarm"], ask()) == (None, "blue")
 
 
+def test_a_forced_color_is_not_taken_back(bgs, agent, both, ask):
+    """Until it is healthy: then it is a color like any other."""
+    blue, green = both
+    health = Health(bgs)
+    agent.start(web(soak="300ms"))
+    green.turn("error")
+    health.wait_color("green", "unhealthy")
+    bgs("set", "green", "--force")
+    service = health.wait(lambda s: s["alarm"], "the alarm")
+    assert service["active"] == "green" and "this one was forced" in service["alarm"]
+    green.turn("well")
+    health.wait(lambda s: not s["alarm"], "the end of the alarm")
+    green.turn("error")
+    health.wait(lambda s: s["active"] == "blue", "the failover")
+    assert ask() == "blue" and len(events(bgs, "failover")) == 1
+
+
 def test_after_a_quiet_time_once_more(bgs, agent, both):
     """When all was well for as long as a soak, the next failure is a new story."""
     blue, green = both
