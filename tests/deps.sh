@@ -12,7 +12,7 @@ build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf
 demo="nginx-light wrk curl iproute2 util-linux procps"
 check="libcmocka-dev openssl"
 test="$demo $check python3 python3-pytest haproxy nodejs redis-server redis-tools
-	apache2-utils hey ethtool"
+	apache2-utils hey ethtool systemd man-db"
 vmtest="kmod file udev python3 util-linux"
 case $(uname -m) in
 aarch64) vmtest="$vmtest qemu-system-arm" ;;
