@@ -124,9 +124,12 @@ $(FUZZ)/%: tests/fuzz/%.c $(FUZZ_LIBRARY)
 
 # ---- dependencies: installed by apt when missing, otherwise nothing happens
 
-.PHONY: deps deps-build deps-check deps-test deps-demo deps-vmtest deps-lint deps-fuzz
-deps: deps-build deps-check deps-test deps-demo deps-vmtest deps-lint deps-fuzz ## install all packages that are missing (Debian, root)
-deps-build deps-check deps-test deps-demo deps-vmtest deps-lint deps-fuzz: deps-%:
+DEPS := build check test demo vmtest lint fuzz
+# A rule that needs several groups asks for them at once: apt runs one at a time.
+.PHONY: deps $(DEPS:%=deps-%)
+deps: ## install all packages that are missing (Debian, root)
+	@sh tests/deps.sh $(DEPS)
+$(DEPS:%=deps-%): deps-%:
 	@sh tests/deps.sh $*
 
 # ---- tests
@@ -135,37 +138,37 @@ deps-build deps-check deps-test deps-demo deps-vmtest deps-lint deps-fuzz: deps-
 tests: $(BINARY) $(UNIT_TESTS) $(PROG_TESTS)
 
 check: ## unit tests (no root, once their packages are there)
-	@$(MAKE) --no-print-directory deps-build deps-check
+	@sh tests/deps.sh build check
 	@$(MAKE) --no-print-directory $(UNIT_TESTS)
 	@PYTHON=$(PYTHON) tests/run.sh unit $(UNIT_TESTS)
 
 # The recursion is for the packages: what they bring must be there when make reads its rules.
 test: ## install what is missing, build, run every test (root)
-	@$(MAKE) --no-print-directory deps-build deps-test
+	@sh tests/deps.sh build test
 	@$(MAKE) --no-print-directory tests
 	@PYTHON=$(PYTHON) tests/run.sh all $(UNIT_TESTS) $(PROG_TESTS)
 
 .PHONY: check-sanitized
 check-sanitized: ## unit and program tests under the sanitizers (root)
-	@$(MAKE) --no-print-directory deps-build deps-test
+	@sh tests/deps.sh build test
 	@$(MAKE) --no-print-directory SANITIZE=1 tests
 	@tests/run.sh binaries $(addprefix build/sanitize/,$(patsubst build/%,%,$(UNIT_TESTS) $(PROG_TESTS)))
 
 .PHONY: demo
 demo: ## install what is missing, build, show the main job for real (root)
-	@$(MAKE) --no-print-directory deps-build deps-demo
+	@sh tests/deps.sh build demo
 	@$(MAKE) --no-print-directory all
 	@tests/demo/demo.sh
 
 .PHONY: bench
 bench: ## what lookups, flips and health checks cost (root)
-	@$(MAKE) --no-print-directory deps-build deps-test
+	@sh tests/deps.sh build test
 	@$(MAKE) --no-print-directory $(BINARY) $(BENCHES)
 	@set -e; for bench in $(BENCHES); do $$bench $(BINARY); echo; done
 
 .PHONY: vmtest
 vmtest: ## the program tests and a short end-to-end test on other kernels (root)
-	@$(MAKE) --no-print-directory deps-build deps-test deps-vmtest
+	@sh tests/deps.sh build test vmtest
 	@$(MAKE) --no-print-directory tests
 	@vmtest/run $(KERNELS)
 
@@ -173,7 +176,7 @@ vmtest: ## the program tests and a short end-to-end test on other kernels (root)
 fuzzers: $(FUZZERS)
 
 fuzz: ## malformed input for every reader of outside data, FUZZ_SECONDS (60) each
-	@$(MAKE) --no-print-directory deps-build deps-fuzz
+	@sh tests/deps.sh build fuzz
 	@$(MAKE) --no-print-directory fuzzers
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
@@ -184,7 +187,7 @@ deb:
 
 .PHONY: lint format
 lint: ## clang-format, cppcheck, shellcheck
-	@$(MAKE) --no-print-directory deps-build deps-lint
+	@sh tests/deps.sh build lint
 	@$(MAKE) --no-print-directory $(SKELETON)
 	@tests/lint.sh
 

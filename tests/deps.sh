@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs the Debian packages of a group that are missing: build, check, test, demo,
-# vmtest, lint or fuzz.
+# usage: deps.sh GROUP...
+# Installs the Debian packages of these groups that are missing: build, check, test, demo,
+# vmtest, lint, fuzz.
 # Does nothing, and needs no root, when all are there.
 set -eu
 
@@ -11,7 +12,7 @@ build="gcc clang llvm make pkg-config libc6-dev linux-libc-dev libbpf-dev libelf
 demo="nginx-light wrk curl iproute2 util-linux procps"
 check="libcmocka-dev openssl"
 test="$demo $check python3 python3-pytest haproxy nodejs redis-server redis-tools
-	apache2-utils hey ethtool"
+	apache2-utils hey ethtool systemd man-db"
 vmtest="kmod file udev python3 util-linux"
 case $(uname -m) in
 aarch64) vmtest="$vmtest qemu-system-arm" ;;
@@ -20,19 +21,23 @@ esac
 lint="clang-format cppcheck shellcheck git"
 fuzz="clang libclang-rt-dev"
 
-case ${1:-} in
-build) wanted=$build ;;
-test) wanted=$test ;;
-check) wanted=$check ;;
-demo) wanted=$demo ;;
-vmtest) wanted=$vmtest ;;
-lint) wanted=$lint ;;
-fuzz) wanted=$fuzz ;;
-*)
-	echo "usage: $0 build|check|test|demo|vmtest|lint|fuzz" >&2
-	exit 1
-	;;
-esac
+wanted=
+[ $# != 0 ] || set -- ""
+for group; do
+	case $group in
+	build) wanted="$wanted $build" ;;
+	test) wanted="$wanted $test" ;;
+	check) wanted="$wanted $check" ;;
+	demo) wanted="$wanted $demo" ;;
+	vmtest) wanted="$wanted $vmtest" ;;
+	lint) wanted="$wanted $lint" ;;
+	fuzz) wanted="$wanted $fuzz" ;;
+	*)
+		echo "$0: no group '$group', expected build, check, test, demo, vmtest, lint, fuzz" >&2
+		exit 1
+		;;
+	esac
+done
 
 # Where another source of a program is in use already, its package is not needed.
 provided() {

@@ -28,6 +28,7 @@ def pytest_configure(config):
     if not os.path.exists(cli.BINARY):
         pytest.exit(f"{cli.BINARY} is missing: run make first", returncode=2)
     cgroup = sandbox.enter()
+    cli.BINARY = sandbox.open_to_all(cli.BINARY)
 
 
 def pytest_unconfigure(config):
