@@ -199,6 +199,13 @@ static int collect_stored(const void *key, const void *value, void *data)
 	return 0;
 }
 
+static int by_stored_index(const void *left, const void *right)
+{
+	const struct stored *a = left, *b = right;
+
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
 /* What became of an interface that was attached by name. */
 enum fate { STAYED, RENAMED, RETURNED, WENT };
 
@@ -262,6 +269,8 @@ int interfaces_refresh(const struct datapath *datapath,
 	int err = map_each(datapath->fds[PIN_INTERFACES], sizeof(__u32),
 			   sizeof(struct bgs_interface), collect_stored, &list);
 
+	/* The map's own order is another one in each map: reports keep to one. */
+	qsort(list.items, list.count, sizeof(list.items[0]), by_stored_index);
 	for (size_t i = 0; i < list.count && !err; i++) {
 		const struct stored *stored = &list.items[i];
 		struct interface now;
