@@ -161,6 +161,13 @@ class Broken:
     def answer_half(self, connection):
         respond(connection, self.label * 4, length=1000)
 
+    def answer_half_chunk(self, connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ngreen")
+
+    def answer_until_close(self, connection):
+        """Good, and nothing but the close says that it is over."""
+        connection.sendall(f"HTTP/1.0 200 OK\r\n\r\n{self.label}".encode())
+
     def answer_header_only(self, connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
 

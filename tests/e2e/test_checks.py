@@ -28,6 +28,7 @@ HTTP_WAYS = [
     Way("drip", "answer not complete within 250ms (", waits=True),
     Way("endless", "header longer than 16384 bytes"),
     Way("half", "connection closed after 20 of 1000 bytes of the body", "greengreen"),
+    Way("half_chunk", "connection closed in the body (5 bytes received, no end)", "green"),
     Way("header_only", "connection closed in the header (27 bytes received)"),
     Way("nothing", "connection closed without an answer"),
     Way("reset", "connection reset by peer"),
@@ -41,6 +42,9 @@ TLS_WAYS = [
     Way("error", "status 500, expected 200-299", "green: the database is away"),
     Way("endless", "header longer than 16384 bytes"),
     Way("half", "connection closed after 20 of 1000 bytes of the body", "greengreen"),
+    Way("half_chunk", "connection closed in the body (5 bytes received, no end)", "green"),
+    Way("header_only", "connection closed in the header ("),
+    Way("nothing", "connection closed without an answer"),
     Way("refuse", "connection refused", color="no instance of green is listening"),
 ]
 
@@ -133,6 +137,17 @@ def test_https(bgs, agent, misbehave, certificates, way):
     green = misbehave("green", 8082, certificates=certificates)
     tls = {"ca": str(certificates / "ca.pem"), "server_name": "web.test"}
     watch_it_fail(bgs, agent, web({"tls": tls}), way, green.turn)
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["https", "http"])
+def test_a_close_may_be_the_end_of_the_body(bgs, agent, misbehave, certificates, secure):
+    """Of TLS nothing is ended first: many servers leave that out."""
+    for color, port in ("blue", 8081), ("green", 8082):
+        misbehave(color, port, certificates=certificates if secure else None).turn("until_close")
+    check = {"tls": {"insecure": True}} if secure else {}
+    agent.start(web({"body": "e", **check}))
+    health = Health(bgs)
+    assert (health.color("blue"), health.color("green")) == ("healthy", "healthy")
 
 
 def test_https_trusts_only_its_authority(bgs, agent, misbehave, certificates):

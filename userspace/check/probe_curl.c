@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "check/curl_transfers.h"
 #include "check/http_expect.h"
@@ -20,6 +21,7 @@ struct curl_probe {
 	struct http_answer answer; /* counters and body; libcurl does the parsing */
 	size_t header_length;
 	bool header_too_long;
+	bool chunked;
 	curl_socket_t socket; /* libcurl's last one, or CURL_SOCKET_BAD */
 	char error[CURL_ERROR_SIZE];
 };
@@ -30,8 +32,15 @@ static size_t on_header(char *bytes, size_t size, size_t length, void *data)
 	struct curl_probe *own = data;
 
 	(void)size; /* always 1 */
-	if (length > 5 && !memcmp(bytes, "HTTP/", 5))
+	if (length > 5 && !memcmp(bytes, "HTTP/", 5)) {
 		own->header_length = 0;
+		own->chunked = false;
+		own->answer.header_complete = false;
+	}
+	if (length > 18 && !strncasecmp(bytes, "transfer-encoding:", 18))
+		own->chunked = true;
+	if (length && (*bytes == '\r' || *bytes == '\n'))
+		own->answer.header_complete = true;
 	own->answer.received += length;
 	own->header_length += length;
 	own->header_too_long = own->header_length > HTTP_MAX_HEADER;
@@ -86,17 +95,38 @@ static unsigned int status_of(CURL *easy)
 	return (unsigned int)status;
 }
 
+/* -1 when the answer does not say it. */
+static curl_off_t announced(CURL *easy)
+{
+	curl_off_t length = -1;
+
+	curl->easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	return length;
+}
+
+/* Closed without an end of TLS, as many servers do. Unlike 7.88, newer ones of libcurl take that
+   for an error of its own, which only its words tell from others. */
+static bool closed_in_tls(const struct curl_probe *own, CURLcode code)
+{
+	return code == CURLE_RECV_ERROR && strstr(own->error, "unexpected eof");
+}
+
+/* Where nothing else says how long the body is, the close ends it. */
+static bool ended_by_close(const struct curl_probe *own, CURLcode code)
+{
+	return closed_in_tls(own, code) && own->answer.header_complete && !own->chunked &&
+	       announced(own->easy) < 0;
+}
+
 /* What plain HTTP says in the same case, it says here. */
 static void explain(const struct probe *probe, CURLcode code, struct check_result *result)
 {
 	struct curl_probe *own = probe->private;
 	const char *words = *own->error ? own->error : curl->easy_strerror(code);
 	long error = 0;
-	curl_off_t length = -1;
+	curl_off_t length = announced(own->easy);
 
 	curl->easy_getinfo(own->easy, CURLINFO_OS_ERRNO, &error);
-	curl->easy_getinfo(own->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-	own->answer.header_complete = status_of(own->easy) != 0;
 	own->answer.announced = length >= 0 ? (unsigned long long)length : ULLONG_MAX;
 	if (own->header_too_long)
 		probe_fail(result, "header longer than %d bytes", HTTP_MAX_HEADER);
@@ -104,7 +134,8 @@ static void explain(const struct probe *probe, CURLcode code, struct check_resul
 		probe_fail(result, "no memory for the answer");
 	else if (code == CURLE_COULDNT_CONNECT && error)
 		probe_fail_connect(probe, result, (int)error);
-	else if (code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE)
+	else if (code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE ||
+		 closed_in_tls(own, code))
 		http_answer_cut(&own->answer, result);
 	else if (code == CURLE_TOO_MANY_REDIRECTS)
 		probe_fail(result, "more than %u redirects", probe->check->redirects);
@@ -136,7 +167,8 @@ static void on_end(void *data, CURLcode code)
 		return;
 	}
 	/* Our own limit on the body ends a transfer early, and well. */
-	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && own->answer.complete)) {
+	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && own->answer.complete) ||
+	    ended_by_close(own, code)) {
 		http_expect_judge(probe->check, own->regex, status_of(own->easy), &own->answer,
 				  &result);
 	} else {
@@ -219,6 +251,7 @@ static void start(struct probe *probe)
 	http_answer_init(&own->answer, false, http_expect_body(probe->check));
 	own->header_length = 0;
 	own->header_too_long = false;
+	own->chunked = false;
 	*own->error = '\0';
 	own->socket = CURL_SOCKET_BAD;
 	own->easy = easy;

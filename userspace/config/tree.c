@@ -81,6 +81,8 @@ static int check_mapping(struct reader *reader, const yaml_node_t *node)
 					   "merge keys ('<<') are not read; use 'defaults:' for "
 					   "what services share");
 	}
+	if (!count)
+		return 0;
 	qsort(keys, count, sizeof(keys[0]), compare_keys);
 	for (size_t i = 1; i < count; i++) {
 		if (!strcmp(key_text(keys[i - 1]), key_text(keys[i])))

@@ -54,11 +54,13 @@ static json_t *merge(json_t *before, const struct service_spec *spec)
 static json_t *attach_json(const struct datapath *datapath)
 {
 	struct interface_list *list = calloc(1, sizeof(*list));
-	json_t *array = list ? json_array() : NULL;
+	json_t *array;
 
-	if (list)
-		interfaces_list(datapath, list);
-	for (size_t i = 0; array && i < list->count; i++)
+	if (!list)
+		return NULL;
+	interfaces_list(datapath, list);
+	array = json_array();
+	for (size_t i = 0; i < list->count; i++)
 		json_array_append_new(array, json_string(list->items[i].name));
 	free(list);
 	return array;
