@@ -199,13 +199,6 @@ static int collect_stored(const void *key, const void *value, void *data)
 	return 0;
 }
 
-static int by_stored_index(const void *left, const void *right)
-{
-	const struct stored *a = left, *b = right;
-
-	return a->index < b->index ? -1 : a->index > b->index;
-}
-
 /* What became of an interface that was attached by name. */
 enum fate { STAYED, RENAMED, RETURNED, WENT };
 
@@ -260,6 +253,13 @@ static void remove_left(const struct datapath *datapath, const struct stored_lis
 	}
 }
 
+static int stored_by_index(const void *left, const void *right)
+{
+	const struct stored *a = left, *b = right;
+
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
 int interfaces_refresh(const struct datapath *datapath,
 		       void (*report)(const struct interface *interface, bool present, void *data),
 		       void *data, struct failure *failure)
@@ -269,8 +269,7 @@ int interfaces_refresh(const struct datapath *datapath,
 	int err = map_each(datapath->fds[PIN_INTERFACES], sizeof(__u32),
 			   sizeof(struct bgs_interface), collect_stored, &list);
 
-	/* The map's own order is another one in each map: reports keep to one. */
-	qsort(list.items, list.count, sizeof(list.items[0]), by_stored_index);
+	qsort(list.items, list.count, sizeof(list.items[0]), stored_by_index);
 	for (size_t i = 0; i < list.count && !err; i++) {
 		const struct stored *stored = &list.items[i];
 		struct interface now;
