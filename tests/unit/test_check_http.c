@@ -95,6 +95,8 @@ static const struct expectation rows[] = {
 	  "answer not complete within 300ms (40 bytes received)", 200, "ok", .redirects = 1 },
 	{ "curl: nothing", "", LITTLE_CLOSE, PATIENT, "connection closed without an answer", 0, "",
 	  .redirects = 1 },
+	{ "curl: half a header", OK "X-", LITTLE_CLOSE, PATIENT,
+	  "connection closed in the header (", 0, "", .redirects = 1 },
 	{ "curl: half a body", OK "Content-Length: 100\r\n\r\n0123456789", LITTLE_CLOSE, PATIENT,
 	  "connection closed after 10 of 100 bytes of the body", 200, "0123456789",
 	  .redirects = 1 },

@@ -118,6 +118,17 @@ static bool ended_by_close(const struct curl_probe *own, CURLcode code)
 	       announced(own->easy) < 0;
 }
 
+static bool is_whole(const struct curl_probe *own, CURLcode code)
+{
+	/* 7.88 calls an answer good that was closed in the midst of its header. */
+	if (code == CURLE_OK)
+		return own->answer.header_complete;
+	/* Our own limit on the body ends a transfer early, and well. */
+	if (code == CURLE_WRITE_ERROR)
+		return own->answer.complete;
+	return ended_by_close(own, code);
+}
+
 /* What plain HTTP says in the same case, it says here. */
 static void explain(const struct probe *probe, CURLcode code, struct check_result *result)
 {
@@ -134,7 +145,7 @@ static void explain(const struct probe *probe, CURLcode code, struct check_resul
 		probe_fail(result, "no memory for the answer");
 	else if (code == CURLE_COULDNT_CONNECT && error)
 		probe_fail_connect(probe, result, (int)error);
-	else if (code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE ||
+	else if (code == CURLE_OK || code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE ||
 		 closed_in_tls(own, code))
 		http_answer_cut(&own->answer, result);
 	else if (code == CURLE_TOO_MANY_REDIRECTS)
@@ -166,14 +177,12 @@ static void on_end(void *data, CURLcode code)
 		start(probe);
 		return;
 	}
-	/* Our own limit on the body ends a transfer early, and well. */
-	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && own->answer.complete) ||
-	    ended_by_close(own, code)) {
+	if (is_whole(own, code)) {
 		http_expect_judge(probe->check, own->regex, status_of(own->easy), &own->answer,
 				  &result);
 	} else {
 		explain(probe, code, &result);
-		result.status = status_of(own->easy);
+		result.status = own->answer.header_complete ? status_of(own->easy) : 0;
 		probe_keep_body(&result, own->answer.beginning, own->answer.body_length);
 	}
 	release(probe);
