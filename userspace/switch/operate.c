@@ -86,6 +86,9 @@ static int host_record(void *data, const struct cutover *cutover, struct failure
 	bool over = cutover->state == CUTOVER_IDLE;
 
 	snprintf(operation.verb, sizeof(operation.verb), "%s", request->verb);
+	/* Without a soak there is nothing to go on with: the flip is one store, made or not. */
+	if (!over && !request->soak_ms)
+		return 0;
 	if (over && cutover->outcome == OUTCOME_COMPLETE && cutover->changed &&
 	    cutover->before.active != request->to)
 		supervisor->previous = cutover->before.active;
