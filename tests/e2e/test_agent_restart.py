@@ -192,6 +192,12 @@ def test_second_agent_is_refused(bgs, agent, servers):
     assert agent.process.poll() is None
 
 
+def test_one_directory_may_be_both(bgs, agent, servers):
+    bgs.environment["BGSWITCH_STATE_DIR"] = str(bgs.run_dir)
+    agent.start(config())
+    bgs("set", "green", "--soak", "0")
+
+
 def test_run_directory_of_another_is_refused(bgs, agent, attached, labels):
     os.chown(bgs.run_dir, NOBODY, NOBODY)
     result = bgs.run("agent")

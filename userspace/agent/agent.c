@@ -226,10 +226,12 @@ static void raise_descriptors(void)
 static int keep_others_out(struct agent *agent, struct failure *failure)
 {
 	const char *const directories[] = { agent->setup->run_dir, agent->setup->files->directory };
+	/* Names differ, for both may be one directory. */
+	const char *const endings[] = { "lock", "state.lock" };
 	char name[NAME_MAX];
 
-	snprintf(name, sizeof(name), "agent%.200s.lock", agent->setup->suffix);
 	for (size_t i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "agent%.200s.%s", agent->setup->suffix, endings[i]);
 		agent->only_one[i] = lock_take(directories[i], name, "agent", failure);
 		if (agent->only_one[i] >= 0)
 			continue;
