@@ -66,18 +66,20 @@ def test_directories_are_as_the_agent_wants_them(running):
 
 
 def test_reload(running, ask):
-    """A changed file is in effect when reload returns; one with a mistake changes nothing."""
+    """A changed file takes effect; one with a mistake changes nothing."""
     pid = running.pid
     running.configure(config(green="127.0.0.1:8083"))
     running("systemctl", "reload", "bgswitch")
-    green = running.service()["colors"]["green"]["instances"]
-    assert [instance["address"] for instance in green] == ["127.0.0.1:8083"]
+    wait_for(lambda: [instance["address"] for instance in
+                      running.service()["colors"]["green"]["instances"]] == ["127.0.0.1:8083"],
+             "the other instance")
     before = cli.dump("services")
     running.configure("services: 7")
     running("systemctl", "reload", "bgswitch")
+    wait_for(lambda: any("bgswitch.yaml:1:" in entry["MESSAGE"] for entry in running.journal()),
+             "the mistake in the journal")
     assert cli.dump("services") == before
     assert running.show("ActiveState") == "active" and running.pid == pid
-    assert any("bgswitch.yaml:1:" in entry["MESSAGE"] for entry in running.journal())
     assert ask() == "blue"
 
 
