@@ -32,20 +32,6 @@ static int parse(struct command_context *context, int argc, char **argv, struct 
 	return 0;
 }
 
-static int open_state(struct command_context *context, struct state **state)
-{
-	char *warning = NULL, name[NAME_MAX];
-	int err;
-
-	if (command_record_name(context, STATE_NAME, STATE_ENDING, name))
-		return -1;
-	err = state_open(state, command_state_dir(context), name, &warning, &context->failure);
-	if (warning)
-		message_warning("%s", warning);
-	free(warning);
-	return err;
-}
-
 static void print(const struct command_context *context, const struct plan *plan, bool dry_run)
 {
 	json_t *steps = json_array();
@@ -81,7 +67,7 @@ static int apply(struct command_context *context, const struct request *request,
 {
 	struct state *state = NULL;
 	struct plan *plan = NULL;
-	int err = open_state(context, &state);
+	int err = files_open_state(&context->files, &state, NULL, NULL, &context->failure);
 
 	if (!err)
 		err = plan_make(&plan, &context->datapath, state, config, &context->failure);

@@ -153,16 +153,6 @@ static int check_complete(struct command_context *context, const struct service_
 			   "service %s: no %s address given", spec->name, missing);
 }
 
-static void keep(struct command_context *context, const struct config_service *service)
-{
-	struct failure failure;
-
-	if (files_save_policy(&context->files, &context->datapath, service->spec.name,
-			      &service->policy, &failure))
-		message_warning("a reboot will not bring this back: %s; %s", failure.what,
-				failure.next);
-}
-
 static int add(struct command_context *context, int argc, char **argv)
 {
 	struct config_service *service = calloc(1, sizeof(*service));
@@ -184,7 +174,7 @@ static int add(struct command_context *context, int argc, char **argv)
 	    services_repair(&context->datapath, &context->failure) ||
 	    service_add(&context->datapath, spec, &context->failure))
 		goto out;
-	keep(context, service);
+	command_keep_policy(context, spec->name, &service->policy);
 	message_info("%s: added; new connections go to blue", spec->name);
 	if (context->json)
 		command_print_json(context, json_pack("{s:s}", "added", spec->name));

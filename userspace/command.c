@@ -301,6 +301,15 @@ static int greet(int agent, struct failure *failure)
 	return -1;
 }
 
+void command_keep_policy(struct command_context *context, const char *service,
+			 const struct policy *policy)
+{
+	struct failure failure;
+
+	if (files_save_policy(&context->files, &context->datapath, service, policy, &failure))
+		warn_not_kept(&failure);
+}
+
 int command_agent(struct command_context *context)
 {
 	char suffix[PLACE_SUFFIX], path[PATH_MAX];

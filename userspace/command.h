@@ -79,6 +79,9 @@ int command_need_root(struct command_context *context);
  */
 void command_keep(struct command_context *context);
 void command_keep_previews(struct command_context *context);
+/* The same, with how a service is looked after. */
+void command_keep_policy(struct command_context *context, const char *service,
+			 const struct policy *policy);
 
 /* The socket of an agent that answers; CLIENT_NO_AGENT; or -1 with `failure` set. */
 int command_agent(struct command_context *context);
