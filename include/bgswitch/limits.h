@@ -7,7 +7,7 @@
 #define BGSWITCH_LIMITS_H
 
 /* Version of everything in maps.h; kept in `settings` and compared before use. */
-#define BGS_LAYOUT 2
+#define BGS_LAYOUT 3
 
 #define BGS_MAX_SERVICES 1024
 #define BGS_MAX_INSTANCES 64 /* of one color: one bit each in a 64-bit mask */

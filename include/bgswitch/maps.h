@@ -199,10 +199,78 @@ struct bgs_settings {
  * `tags`: socket-local storage of registered listeners, inherited by the
  * connections they accept (BPF_F_CLONE, Linux 5.4).
  */
+enum bgs_counted {
+	BGS_UNCOUNTED, /* a listener; or a connection from before the counting */
+	BGS_HELD, /* counted in `opened`: in the accept queue, or the application's */
+	BGS_RELEASED, /* counted in `released` as well: the kernel ends it by itself */
+	BGS_ENDED, /* counted in `ended`, too */
+};
+
 struct bgs_tag {
 	__u32 instance;
 	__u32 sibling; /* place in `siblings`, or BGS_NO_SIBLING */
 	__u64 serial;
+	__u64 since_ns; /* of a connection: when its handshake was complete, CLOCK_MONOTONIC */
+	__u32 counted; /* enum bgs_counted */
+	__u32 reserved;
+};
+
+/*
+ * `connections`: instance number -> its connections, one copy per CPU to be
+ * added up: those held are opened - released, those that still say goodbye are
+ * released - ended. Only the sums mean something: a connection may be opened on
+ * one CPU and end on another.
+ */
+struct bgs_connections {
+	__u64 serial; /* of the instance; the same in each copy */
+	__u64 opened; /* handshakes completed since the instance was declared */
+	__u64 released; /* the application closed it, or it ended */
+	__u64 ended;
+};
+
+/*
+ * One line of the `queues` iterators, read as bytes: a registered listener. One
+ * that serves both families has a line for each, with the same cookie.
+ */
+struct bgs_queue {
+	__u32 instance;
+	__u32 sibling; /* place in `siblings`, or BGS_NO_SIBLING */
+	__u64 cookie;
+	__u32 handshaking; /* SYN_RECV, TCP_DEFER_ACCEPT included */
+	__u32 accept_queue; /* handshakes done, and accept() has not taken them */
+	__u32 backlog; /* connections that `accept_queue` has room for, less one */
+	__u32 reserved;
+};
+
+/* One line of the `connections` iterator, read as bytes: a socket at a port of ours. */
+enum bgs_connection_kind {
+	BGS_CONNECTION_HANDSHAKE, /* SYN_RECV; `inode` 0, `listener` says whose */
+	BGS_CONNECTION_QUEUED, /* in the accept queue */
+	BGS_CONNECTION_HELD, /* a process has it open */
+	BGS_CONNECTION_CLOSING, /* released: the kernel ends it by itself */
+};
+
+enum bgs_connection_tag {
+	BGS_TAGGED, /* `instance` is whose it is */
+	BGS_STALE, /* of an instance, number `instance` then, that is declared no more */
+	BGS_UNTAGGED, /* older than the tag; it has the port of a service or of an instance */
+};
+
+struct bgs_connection {
+	struct bgs_endpoint local, remote;
+	__u32 instance; /* unless untagged */
+	__u16 kind; /* enum bgs_connection_kind */
+	__u16 tag; /* enum bgs_connection_tag */
+	__u32 state; /* TCP_ESTABLISHED ..., include/net/tcp_states.h */
+	__u32 ifindex; /* the socket is bound to; 0: none */
+	__u64 cookie;
+	__u64 inode; /* of the socket's file, as in /proc/PID/fd; 0: no file */
+	__u64 listener; /* cookie of the listener, of a handshake; else 0 */
+	__u64 since_ns; /* see struct bgs_tag; 0: not known */
+	__u64 received, acked; /* bytes of payload, from and to the client */
+	__u32 sent_ago, received_ago; /* jiffies since the last payload; clock_getres(CLOCK_MONOTONIC_COARSE) */
+	__u32 rtt_us; /* smoothed; 0: not measured yet */
+	__u32 answered; /* 1: the last word was the application's; see connections.bpf.c */
 };
 
 /*
@@ -281,7 +349,10 @@ _Static_assert(sizeof(struct bgs_preview_key) == 24, "key without padding");
 _Static_assert(sizeof(struct bgs_prefixes) == 24, "layout");
 _Static_assert(sizeof(struct bgs_interface) == 20, "layout");
 _Static_assert(sizeof(struct bgs_settings) == 576, "layout");
-_Static_assert(sizeof(struct bgs_tag) == 16, "layout");
+_Static_assert(sizeof(struct bgs_tag) == 32, "layout");
+_Static_assert(sizeof(struct bgs_connections) == 32, "layout");
+_Static_assert(sizeof(struct bgs_queue) == 32, "layout");
+_Static_assert(sizeof(struct bgs_connection) == 120, "layout");
 _Static_assert(sizeof(struct bgs_probe) == 8, "layout");
 _Static_assert(sizeof(struct bgs_report) == 56, "layout");
 _Static_assert(sizeof(struct bgs_flip) == 16, "argument");

@@ -16,6 +16,8 @@ void policy_init(struct policy *policy)
 		.failover = FAILOVER_AUTO,
 		.soak_ms = 60 * 1000,
 		.ready_timeout_ms = 30 * 1000,
+		.drain = { .timeout_ms = 30 * 1000 },
+		.stop = { .keep_warm_ms = 5 * 60 * 1000, .timeout_ms = 30 * 1000 },
 	};
 	check_init(&policy->check);
 }

@@ -3,6 +3,7 @@
 #ifndef BGSWITCH_POLICY_H
 #define BGSWITCH_POLICY_H
 
+#include "bgswitch/maps.h"
 #include "check/check.h"
 
 /* Who may move traffic away from a color that does not serve. */
@@ -17,15 +18,45 @@ struct minimum {
 	bool percent; /* of the color's instances, rounded up; 1..100 */
 };
 
+enum at_deadline { DEADLINE_RESET, DEADLINE_KEEP };
+
+#define DRAIN_FOREVER 0xffffffffU /* as a timeout: no deadline ("inf") */
+
+/* How the connections of a color that gets no new ones are brought to their end. */
+struct drain_policy {
+	unsigned int timeout_ms; /* 0: the deadline is now; DRAIN_FOREVER: there is none */
+	enum at_deadline at_deadline; /* what happens to those that are left */
+	unsigned int close_idle_ms; /* idle ones are closed gently after this; 0: off */
+	unsigned int over_ms; /* closes are spread over this time, at most timeout_ms; 0: off */
+};
+
+/* A command, without a shell: argv as for execvp(3), owned; NULL: none. */
+struct command_line {
+	char **argv;
+};
+
+/* What happens to a color that is safe to stop after a cutover. */
+struct stop_policy {
+	struct command_line commands[BGS_COLORS];
+	unsigned int keep_warm_ms; /* after drain and soak, before the command */
+	unsigned int timeout_ms; /* of the command */
+};
+
 struct policy {
 	struct check check;
 	struct minimum min_healthy;
 	enum failover_mode failover; /* bgs_flags.failover is off only with FAILOVER_OFF */
 	unsigned int soak_ms; /* 0: none */
 	unsigned int ready_timeout_ms; /* of the gate, all in all */
+	struct drain_policy drain;
+	struct stop_policy stop;
 };
 
-/* DESIGN's defaults: one healthy instance, auto, 60 s, 30 s. */
+/*
+ * DESIGN's defaults: one healthy instance, auto, soak 60 s, ready timeout 30 s;
+ * drain 30 s, then reset, nothing is closed before; keep warm 5 min, stop
+ * within 30 s, no stop commands.
+ */
 void policy_init(struct policy *policy);
 void policy_free(struct policy *policy);
 

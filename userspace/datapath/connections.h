@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The connections of instances, three ways: gauges that the kernel side keeps
+ * (O(1) each), the queues of registered listeners, and a walk over the sockets
+ * of the network namespace, which is exact and costs as much as there are.
+ */
+#ifndef BGSWITCH_CONNECTIONS_H
+#define BGSWITCH_CONNECTIONS_H
+
+#include "bgswitch/maps.h"
+#include "datapath/datapath.h"
+
+/* How many; what is in one of them is not in another. */
+struct connection_counts {
+	unsigned long long handshaking; /* SYN_RECV */
+	unsigned long long accept_queue;
+	unsigned long long established; /* a process has them open, half-closed ones too */
+	unsigned long long closing; /* the application let go; they cannot be lost by its end */
+	unsigned long long untagged; /* older than the tag, maybe of this color; by a walk only */
+};
+
+/* Nothing that the end of the color's processes would cut. `closing` does not matter. */
+bool connections_is_zero(const struct connection_counts *counts);
+
+/* Why there are no gauges, or NULL: then walks are all there is. */
+const char *datapath_missing_accounting(const struct datapath *datapath);
+
+/*
+ * From gauges and queues: a color's, or one instance's with its number. Adds to
+ * what is in `counts`, `untagged` excepted. 0 or -errno; -ENODATA: no gauges.
+ */
+int connections_count_color(const struct datapath *datapath, __u32 slot, enum bgs_color color,
+			    struct connection_counts *counts);
+
+/*
+ * Every registered listener's queues, in no order. Read queues before gauges: a
+ * connection moves only from the one to the other, so that none is missed.
+ */
+int connections_each_queue(const struct datapath *datapath,
+			   int (*each)(const struct bgs_queue *queue, void *data), void *data);
+
+/*
+ * Walks the sockets at our ports; a non-zero return of `each` ends it and is
+ * returned. 0 or -errno. Sockets that come or go meanwhile may be missed or
+ * seen twice by kernels before 6.17: compare with the gauges, see
+ * connections_prove() in drain/acts.h.
+ */
+int connections_each(const struct datapath *datapath,
+		     int (*each)(const struct bgs_connection *connection, void *data), void *data);
+
+/* Milliseconds in a number of jiffies, saturating. */
+unsigned int connections_jiffies_ms(__u32 jiffies);
+
+/* Waits until every packet that was under way in the kernel has been dealt with. 0 or -errno. */
+int connections_settle(void);
+
+#endif
