@@ -6,8 +6,6 @@
  */
 #include "listener.bpf.h"
 
-#define TCP_LISTEN 10 /* include/net/tcp_states.h */
-
 /* `tcp` is `sk` again: the helpers of Linux 6.1 want one known not to be NULL. */
 static __always_inline void report(struct bpf_iter__tcp *ctx, struct sock_common *sk,
 				   struct tcp_sock *tcp, const struct listener *listener,

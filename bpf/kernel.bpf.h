@@ -36,29 +36,61 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+struct sock;
+
 struct sock_common {
+	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
+	int skc_bound_dev_if;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie; /* 0: nobody asked for it yet */
+	unsigned long skc_flags; /* bits of enum sock_flags */
+	struct sock *skc_listener; /* instead of flags, of a request socket */
 };
 
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
 	void *sk_user_data; /* of a listener: set while it is in a socket map */
+	__u32 sk_ack_backlog; /* of a listener: connections that wait for accept() */
+	__u32 sk_max_ack_backlog;
+	__u8 sk_shutdown; /* RCV_SHUTDOWN | SEND_SHUTDOWN */
+};
+
+struct request_sock_queue {
+	atomic_t qlen;
 };
 
 struct inet_connection_sock {
 	void *icsk_ulp_data;
+	struct request_sock_queue icsk_accept_queue;
+	struct {
+		__u32 lrcvtime; /* jiffies: payload received last */
+	} icsk_ack;
 };
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u8 is_mptcp : 1;
+	__u32 lsndtime; /* jiffies: payload sent last */
+	__u32 srtt_us; /* eighths of microseconds */
+	__u64 bytes_received;
+	__u64 bytes_acked;
 };
 
 struct mptcp_subflow_context {
@@ -76,7 +108,28 @@ struct bpf_iter__tcp {
 	struct sock_common *sk_common;
 };
 
+struct bpf_iter__sockmap {
+	struct bpf_iter_meta *meta;
+	void *key; /* NULL at the end */
+	struct sock *sk;
+};
+
 #pragma clang attribute pop
+
+/* enum sock_flags, include/net/sock.h: no process has it any more */
+#define SOCK_DEAD 0
+/* RCV_SHUTDOWN | SEND_SHUTDOWN */
+#define SHUTDOWN_MASK 3
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_TIME_WAIT = 6,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LISTEN = 10,
+	TCP_NEW_SYN_RECV = 12, /* a request socket: a handshake under way */
+};
 
 #define AF_INET 2
 #define AF_INET6 10

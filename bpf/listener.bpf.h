@@ -154,6 +154,7 @@ static __always_inline int listener_insert(enum way way, void *source,
 	bool known = stored && stored->instance == number && stored->serial == instance->serial;
 	bool taken = false;
 
+	__builtin_memset(tag, 0, sizeof(*tag));
 	tag->instance = number;
 	tag->serial = instance->serial;
 	tag->sibling = known ? stored->sibling : BGS_NO_SIBLING;

@@ -120,6 +120,14 @@ struct {
 } tags __weak SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, BGS_MAX_SERVICES *BGS_COLORS *BGS_MAX_INSTANCES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct bgs_connections);
+} connections __weak SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BGS_PROBES);
 	__type(key, __u32);

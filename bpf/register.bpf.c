@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * register: a socket that starts to listen on a declared address is in the map
- * before its listen() returns. And it says who took a connection of our own,
- * which is how the switch checks itself.
+ * before its listen() returns. It counts the connections that such listeners
+ * accept. And it says who took a connection of our own, which is how the switch
+ * checks itself.
  */
+#include "account.bpf.h"
 #include "listener.bpf.h"
 
 static __always_inline bool is_our_netns(struct bpf_sock_ops *ops)
@@ -85,15 +87,20 @@ int register_listeners(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk;
 
-	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
+	switch (ops->op) {
+	case BPF_SOCK_OPS_STATE_CB:
+		account_state(ops);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		trace(ops);
-		return 1;
+		account_open(ops);
+		break;
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		sk = ops->sk;
+		if (sk && is_our_netns(ops))
+			register_listener(ops, sk);
+		break;
 	}
-	if (ops->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !is_our_netns(ops))
-		return 1;
-	sk = ops->sk;
-	if (sk)
-		register_listener(ops, sk);
 	return 1;
 }
 

@@ -26,15 +26,24 @@ bool connections_is_zero(const struct connection_counts *counts);
 const char *datapath_missing_accounting(const struct datapath *datapath);
 
 /*
- * From gauges and queues: a color's, or one instance's with its number. Adds to
- * what is in `counts`, `untagged` excepted. 0 or -errno; -ENODATA: no gauges.
+ * A color's, from queues and gauges; `untagged` is 0, as only a walk finds those.
+ * 0 or -errno; -ENODATA: no gauges.
  */
 int connections_count_color(const struct datapath *datapath, __u32 slot, enum bgs_color color,
 			    struct connection_counts *counts);
 
+/* An instance's part of it, from the gauges: connections in its accept queue are established. */
+int connections_gauge(const struct datapath *datapath, __u32 number,
+		      struct connection_counts *counts);
+
+/* An instance begins with zero, and is forgotten. 0 or -errno. */
+int connections_declare(const struct datapath *datapath, __u32 number, __u64 serial);
+int connections_forget(const struct datapath *datapath, __u32 number);
+
 /*
- * Every registered listener's queues, in no order. Read queues before gauges: a
- * connection moves only from the one to the other, so that none is missed.
+ * Every registered listener's queues, once, in no order. Read queues before
+ * gauges: a connection moves only from the one to the other, so that none is
+ * missed.
  */
 int connections_each_queue(const struct datapath *datapath,
 			   int (*each)(const struct bgs_queue *queue, void *data), void *data);
@@ -50,8 +59,5 @@ int connections_each(const struct datapath *datapath,
 
 /* Milliseconds in a number of jiffies, saturating. */
 unsigned int connections_jiffies_ms(__u32 jiffies);
-
-/* Waits until every packet that was under way in the kernel has been dealt with. 0 or -errno. */
-int connections_settle(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "datapath/changing.h"
+#include "datapath/connections.h"
 #include "datapath/map.h"
 #include "datapath/services.h"
 
@@ -47,6 +48,8 @@ int instance_add(const struct datapath *datapath, __u32 number, const struct end
 	size_t count = instance_keys(instance, keys);
 	int err = changing_take_serial(datapath, &value.serial);
 
+	if (!err) /* first: whatever its listeners accept is counted */
+		err = connections_declare(datapath, number, value.serial);
 	if (!err)
 		err = map_add(datapath->fds[PIN_INSTANCES], &number, &value);
 	for (size_t i = 0; i < count && !err; i++)
@@ -80,6 +83,13 @@ static int delete_sockets(const struct datapath *datapath, __u32 number)
 	return err;
 }
 
+static int forget_instance(const struct datapath *datapath, __u32 number)
+{
+	int err = connections_forget(datapath, number);
+
+	return err ? err : delete_sockets(datapath, number);
+}
+
 static bool has_service(const struct datapath *datapath, __u32 number)
 {
 	__u32 slot = BGS_INSTANCE_SLOT(number);
@@ -107,7 +117,7 @@ static int repair_instance(const void *key, const void *value, void *data)
 		return 0;
 	/* The instance first: nothing can register for it after that. */
 	err = map_delete(datapath->fds[PIN_INSTANCES], &number);
-	return err ? err : delete_sockets(datapath, number);
+	return err ? err : forget_instance(datapath, number);
 }
 
 static int repair_backend(const void *key, const void *value, void *data)
@@ -183,7 +193,7 @@ int instances_remove(const struct datapath *datapath, __u32 slot, const __u64 pl
 	err = each_place(datapath, slot, places, delete_instance);
 	map_wait_for_lookups(); /* a listener that found its instance before registers until here */
 	if (!err)
-		err = each_place(datapath, slot, places, delete_sockets);
+		err = each_place(datapath, slot, places, forget_instance);
 	for (enum bgs_color color = 0; color < BGS_COLORS && !err; color++)
 		err = service_retire(datapath, slot, color, places[color]);
 	return err ? err : repair_backends(datapath);

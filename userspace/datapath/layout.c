@@ -34,6 +34,8 @@ static const struct layout layouts[PIN_MAPS] = {
 	[PIN_PREVIEW] = { BPF_MAP_TYPE_HASH, sizeof(struct bgs_preview_key), 4, BGS_MAX_PREVIEWS },
 	[PIN_PREFIXES] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bgs_prefixes), BGS_PREFIXES },
 	[PIN_TAGS] = { BPF_MAP_TYPE_SK_STORAGE, 4, sizeof(struct bgs_tag), 0 },
+	[PIN_CONNECTIONS] = { BPF_MAP_TYPE_PERCPU_HASH, 4, sizeof(struct bgs_connections),
+			      LISTENERS },
 	[PIN_PROBES] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bgs_probe), BGS_PROBES },
 };
 

@@ -8,8 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
-
+#include "datapath/iterator.h"
 #include "datapath/services.h"
 #include "process.h"
 
@@ -18,8 +17,11 @@ struct scan {
 	size_t count, room;
 };
 
-static int append(struct scan *scan, const struct bgs_report *report)
+static int append(const void *line, void *data)
 {
+	struct scan *scan = data;
+	struct listener *listener;
+
 	if (scan->count == scan->room) {
 		size_t room = scan->room ? 2 * scan->room : 64;
 		struct listener *grown = reallocarray(scan->listeners, room, sizeof(*grown));
@@ -29,37 +31,16 @@ static int append(struct scan *scan, const struct bgs_report *report)
 		scan->listeners = grown;
 		scan->room = room;
 	}
-	scan->listeners[scan->count++] = (struct listener){ .report = *report };
+	listener = &scan->listeners[scan->count++];
+	*listener = (struct listener){};
+	memcpy(&listener->report, line, sizeof(listener->report));
 	return 0;
 }
 
 /* The iterator walks the network namespace this process is in. */
 static int read_reports(const struct datapath *datapath, struct scan *scan)
 {
-	int fd = bpf_iter_create(datapath->fds[PIN_ADOPT]);
-	struct bgs_report report;
-	size_t have = 0;
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (!err) {
-		ssize_t got = read(fd, (char *)&report + have, sizeof(report) - have);
-
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got <= 0) {
-			err = got < 0 ? -errno : 0;
-			break;
-		}
-		have += got;
-		if (have < sizeof(report))
-			continue;
-		have = 0;
-		err = append(scan, &report);
-	}
-	close(fd);
-	return err;
+	return iterator_each(datapath->fds[PIN_ADOPT], sizeof(struct bgs_report), append, scan);
 }
 
 int listeners_adopt(const struct datapath *datapath)

@@ -250,6 +250,38 @@ static int attach_steer(struct datapath *datapath, const struct bpf_program *pro
 	return err;
 }
 
+/* `map`: of an iterator over its elements; -1 for others. */
+static int iterator(struct datapath *datapath, enum pin pin, const struct bpf_program *program,
+		    int map, struct failure *failure)
+{
+	union bpf_iter_link_info info = { .map.map_fd = map };
+	LIBBPF_OPTS(bpf_link_create_opts, options);
+
+	if (!bpf_program__autoload(program))
+		return 0;
+	if (map >= 0) {
+		options.iter_info = &info;
+		options.iter_info_len = sizeof(info);
+	}
+	return replace(datapath, pin,
+		       bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, &options),
+		       failure);
+}
+
+static int make_iterators(struct datapath *datapath, const struct bgswitch_bpf *skeleton,
+			  struct failure *failure)
+{
+	const int *fds = datapath->fds;
+
+	if (iterator(datapath, PIN_ADOPT, skeleton->progs.adopt, -1, failure) ||
+	    iterator(datapath, PIN_WALK, skeleton->progs.walk, -1, failure) ||
+	    iterator(datapath, PIN_QUEUES, skeleton->progs.queues, fds[PIN_SOCKETS], failure) ||
+	    iterator(datapath, PIN_SIBLING_QUEUES, skeleton->progs.sibling_queues,
+		     fds[PIN_SIBLINGS], failure))
+		return -1;
+	return 0;
+}
+
 /* Listeners first, steering last: the first steered connection finds them. */
 static int attach_all(struct datapath *datapath, const struct bgswitch_bpf *skeleton,
 		      struct failure *failure)
@@ -262,10 +294,7 @@ static int attach_all(struct datapath *datapath, const struct bgswitch_bpf *skel
 	    replace(datapath, PIN_FLIP, fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3),
 		    failure))
 		return -1;
-	program = skeleton->progs.adopt;
-	if (bpf_program__autoload(program) &&
-	    replace(datapath, PIN_ADOPT,
-		    bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, NULL), failure))
+	if (make_iterators(datapath, skeleton, failure))
 		return -1;
 	program = skeleton->progs.register_listeners;
 	if (bpf_program__autoload(program) && attach_register(datapath, program, failure))
@@ -296,7 +325,10 @@ int datapath_load(struct datapath *datapath, bool all, struct failure *failure)
 	}
 	skeleton->rodata->filter_interfaces = feature_ingress_ifindex();
 	autoload(skeleton->progs.flip, feature_syscall_program());
-	autoload(skeleton->progs.adopt, feature_tcp_iterator());
+	autoload(skeleton->progs.adopt, feature_iterator("tcp"));
+	autoload(skeleton->progs.walk, feature_iterator("tcp"));
+	autoload(skeleton->progs.queues, feature_iterator("sockmap"));
+	autoload(skeleton->progs.sibling_queues, feature_iterator("sockmap"));
 	autoload(skeleton->progs.register_listeners,
 		 *datapath->place->cgroup && feature_sockops_netns());
 	err = bgswitch_bpf__load(skeleton);

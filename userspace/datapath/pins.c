@@ -28,10 +28,14 @@ static const char *const names[PIN_COUNT] = {
 	[PIN_PREVIEW] = "preview",
 	[PIN_PREFIXES] = "prefixes",
 	[PIN_TAGS] = "tags",
+	[PIN_CONNECTIONS] = "connections",
 	[PIN_PROBES] = "probes",
 	/* what runs or is attached */
 	[PIN_FLIP] = "flip",
 	[PIN_ADOPT] = "adopt",
+	[PIN_QUEUES] = "queues",
+	[PIN_SIBLING_QUEUES] = "sibling_queues",
+	[PIN_WALK] = "walk",
 	[PIN_REGISTER] = "register_link",
 	[PIN_STEER] = "steer_link",
 };

@@ -29,12 +29,16 @@ enum pin {
 	PIN_PREVIEW,
 	PIN_PREFIXES,
 	PIN_TAGS,
+	PIN_CONNECTIONS,
 	PIN_PROBES,
 	PIN_MAPS,
 	/* a program that is run, not attached */
 	PIN_FLIP = PIN_MAPS,
 	/* links */
 	PIN_ADOPT,
+	PIN_QUEUES,
+	PIN_SIBLING_QUEUES,
+	PIN_WALK,
 	PIN_REGISTER,
 	PIN_STEER,
 	PIN_COUNT,

@@ -7,7 +7,6 @@
 #define BGSWITCH_DRAIN_ACTS_H
 
 #include "datapath/connections.h"
-#include "datapath/services.h"
 #include "failure.h"
 
 /* Is a connection among the first `share` of 2^32? By its cookie, the same each time. */
@@ -35,10 +34,9 @@ int connections_close_idle(const struct datapath *datapath, __u32 slot, enum bgs
 /*
  * The truth about a color, by queues, gauges and a walk that have to agree; a
  * walk that was disturbed is repeated. Zero here means: nothing was under way
- * anywhere in the kernel either (see connections_settle()).
+ * anywhere in the kernel either (see map_wait_for_lookups()).
  */
-int connections_prove(const struct datapath *datapath, const struct service *service,
-		      enum bgs_color color, struct connection_counts *counts,
-		      struct failure *failure);
+int connections_prove(const struct datapath *datapath, __u32 slot, enum bgs_color color,
+		      struct connection_counts *counts, struct failure *failure);
 
 #endif

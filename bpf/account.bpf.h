@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * account: counts the connections of each instance, from the last ACK of the
+ * handshake to TCP_CLOSE. A connection is known by the tag it has from its
+ * listener; the tag also says what it has been counted as, so that each one is
+ * counted once whatever the kernel calls twice. Sockets without a tag never ask
+ * for the state callback.
+ */
+#ifndef BGSWITCH_ACCOUNT_BPF_H
+#define BGSWITCH_ACCOUNT_BPF_H
+
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "kernel.bpf.h"
+#include "maps.bpf.h"
+
+/* Where its instance counts, unless that is declared no more. */
+static __always_inline struct bgs_connections *account_of(const struct bgs_tag *tag)
+{
+	__u32 number = tag->instance;
+	struct bgs_connections *counts = bpf_map_lookup_elem(&connections, &number);
+
+	return counts && counts->serial == tag->serial ? counts : NULL;
+}
+
+/*
+ * Atomic although it is this CPU's copy: a packet may interrupt a system call
+ * between load and store.
+ */
+static __always_inline void account_add(__u64 *count)
+{
+	__sync_fetch_and_add(count, 1);
+}
+
+static __always_inline void account_open(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct bgs_tag *tag = sk ? bpf_sk_storage_get(&tags, sk, NULL, 0) : NULL;
+	struct bgs_connections *counts;
+
+	if (!tag || tag->counted != BGS_UNCOUNTED)
+		return;
+	counts = account_of(tag);
+	if (!counts ||
+	    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG))
+		return;
+	tag->since_ns = bpf_ktime_get_ns();
+	tag->counted = BGS_HELD;
+	account_add(&counts->opened);
+}
+
+/*
+ * Has the application let go? Both directions are shut when it calls close(),
+ * and after a half-close when the client has closed, too. The kernel calls with
+ * the new state, and once more at close() of a half-closed socket.
+ */
+static __always_inline bool is_released(const struct bpf_sock_ops *ops, struct bpf_sock *sk)
+{
+	const struct tcp_sock *tcp;
+
+	switch (ops->args[1]) {
+	case TCP_ESTABLISHED:
+	case TCP_CLOSE_WAIT:
+		return false;
+	case TCP_CLOSE:
+		return true;
+	}
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && ((const struct sock *)tcp)->sk_shutdown == SHUTDOWN_MASK;
+}
+
+static __always_inline void account_state(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct bgs_tag *tag = sk ? bpf_sk_storage_get(&tags, sk, NULL, 0) : NULL;
+	struct bgs_connections *counts;
+
+	if (!tag || tag->counted == BGS_UNCOUNTED || !is_released(ops, sk))
+		return;
+	counts = account_of(tag);
+	if (!counts)
+		return;
+	if (tag->counted == BGS_HELD) {
+		tag->counted = BGS_RELEASED;
+		account_add(&counts->released);
+	}
+	if (tag->counted == BGS_RELEASED && ops->args[1] == TCP_CLOSE) {
+		tag->counted = BGS_ENDED;
+		account_add(&counts->ended);
+	}
+}
+
+#endif
