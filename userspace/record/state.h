@@ -81,6 +81,9 @@ struct operation {
 	bool forced; /* past the gate, and not healthy since */
 	long long began_ms, soak_until_ms; /* CLOCK_REALTIME */
 	unsigned int soak_ms;
+	bool draining; /* from soak_until_ms - soak_ms on: the flip, or an operator's word after it
+			*/
+	struct drain_policy drain;
 	uid_t uid; /* (uid_t)-1: the agent by itself */
 };
 
