@@ -58,6 +58,8 @@ static const struct command commands[] = {
 	{ "preview", "add CIDR...|- COLOR [SERVICE] | rm CIDR...|- [SERVICE] | ls [SERVICE]",
 	  "client networks that always get one color", cmd_preview, true,
 	  "  -            networks come from standard input\n" },
+	{ "conns", "[SERVICE] [COLOR]", "the connections of services, by color and instance",
+	  cmd_conns, true },
 	{ "status", "[-w]", "what is attached, active, listening and healthy", cmd_status, false,
 	  "  -w           show it every second\n" },
 	{ "events", "[-f] [-n N]", "what happened, and with -f what happens", cmd_events, false,

@@ -85,56 +85,94 @@ static size_t lower_bound(const struct wanted *wanted, unsigned long long inode)
 	return low;
 }
 
-static void found(struct wanted *wanted, unsigned long long inode, pid_t pid)
+/* 1: all are found. */
+static int found(pid_t pid, int fd, unsigned long long inode, void *data)
 {
+	struct wanted *wanted = data;
+
+	(void)fd;
 	for (size_t i = lower_bound(wanted, inode);
 	     i < wanted->count && wanted->owners[i]->inode == inode; i++) {
 		struct socket_owner *owner = wanted->owners[i];
 
 		if (owner->pid)
-			return; /* by a process that shares the socket */
+			break; /* by a process that shares the socket */
 		owner->pid = pid;
 		read_comm(pid, owner->comm, sizeof(owner->comm));
 		wanted->missing--;
 	}
+	return !wanted->missing;
 }
 
-static void match_process(pid_t pid, struct wanted *wanted)
+static int each_socket_of(pid_t pid,
+			  int (*visit)(pid_t pid, int fd, unsigned long long inode, void *data),
+			  void *data)
 {
 	const struct dirent *entry;
 	char path[64];
+	int err = 0;
 	DIR *fds;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	fds = opendir(path);
 	if (!fds)
-		return;
-	while (wanted->missing && (entry = readdir(fds))) {
+		return 0;
+	while (!err && (entry = readdir(fds))) {
 		unsigned long long inode = socket_inode(dirfd(fds), entry->d_name);
 
 		if (inode)
-			found(wanted, inode, pid);
+			err = visit(pid, atoi(entry->d_name), inode, data);
 	}
 	closedir(fds);
+	return err;
+}
+
+int process_each_socket(int (*visit)(pid_t pid, int fd, unsigned long long inode, void *data),
+			void *data)
+{
+	DIR *proc = opendir("/proc");
+	int err = 0;
+	pid_t pid;
+
+	if (!proc)
+		return -errno;
+	while (!err && (pid = next_process(proc)))
+		err = each_socket_of(pid, visit, data);
+	closedir(proc);
+	return err;
+}
+
+pid_t process_parent(pid_t pid)
+{
+	char path[64], line[512];
+	const char *end;
+	ssize_t length;
+	int parent, fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	length = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	line[length > 0 ? length : 0] = '\0';
+	end = strrchr(line, ')'); /* of the name, which may hold anything */
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
 void process_find_owners(struct socket_owner *owners, size_t count)
 {
 	struct wanted wanted = { .owners = calloc(count + 1, sizeof(*wanted.owners)) };
-	DIR *proc = opendir("/proc");
-	pid_t pid;
 
 	for (size_t i = 0; i < count && wanted.owners; i++) {
 		if (owners[i].inode)
 			wanted.owners[wanted.count++] = &owners[i];
 	}
 	wanted.missing = wanted.count;
-	if (wanted.owners)
+	if (wanted.missing) {
 		qsort(wanted.owners, wanted.count, sizeof(*wanted.owners), by_inode);
-	while (proc && wanted.missing && (pid = next_process(proc)))
-		match_process(pid, &wanted);
-	if (proc)
-		closedir(proc);
+		process_each_socket(found, &wanted);
+	}
 	free(wanted.owners);
 }
 

@@ -18,6 +18,17 @@ struct socket_owner {
 void process_find_owners(struct socket_owner *owners, size_t count);
 
 /*
+ * Calls `visit` for every descriptor of every process that is a socket, in one
+ * pass over /proc. A non-zero return ends the walk and is returned; else 0, or
+ * -errno without /proc. Processes that may not be looked into are left out.
+ */
+int process_each_socket(int (*visit)(pid_t pid, int fd, unsigned long long inode, void *data),
+			void *data);
+
+/* 0: there is none, or it cannot be seen. */
+pid_t process_parent(pid_t pid);
+
+/*
  * Calls `visit` once for each network namespace that some process is in or that
  * ip-netns(8) has a name for, other than the caller's own. A non-zero return
  * ends the walk and is returned.

@@ -7,6 +7,8 @@
 #ifndef BGSWITCH_CONNECTIONS_H
 #define BGSWITCH_CONNECTIONS_H
 
+#include <sys/types.h>
+
 #include "bgswitch/maps.h"
 #include "datapath/datapath.h"
 
@@ -32,7 +34,7 @@ const char *datapath_missing_accounting(const struct datapath *datapath);
 int connections_count_color(const struct datapath *datapath, __u32 slot, enum bgs_color color,
 			    struct connection_counts *counts);
 
-/* An instance's part of it, from the gauges: connections in its accept queue are established. */
+/* An instance's, from its gauge: those in its accept queue are among `established`. */
 int connections_gauge(const struct datapath *datapath, __u32 number,
 		      struct connection_counts *counts);
 
@@ -41,12 +43,11 @@ int connections_declare(const struct datapath *datapath, __u32 number, __u64 ser
 int connections_forget(const struct datapath *datapath, __u32 number);
 
 /*
- * Every registered listener's queues, once, in no order. Read queues before
- * gauges: a connection moves only from the one to the other, so that none is
- * missed.
+ * The queues of all registered listeners, each once, sorted by instance, in
+ * `*queues` (free() it): how many, or -errno. Read queues before gauges: a
+ * connection moves only from the one to the other, so that none is missed.
  */
-int connections_each_queue(const struct datapath *datapath,
-			   int (*each)(const struct bgs_queue *queue, void *data), void *data);
+ssize_t connections_queues(const struct datapath *datapath, struct bgs_queue **queues);
 
 /*
  * Walks the sockets at our ports; a non-zero return of `each` ends it and is
