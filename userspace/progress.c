@@ -83,6 +83,9 @@ void progress_show(struct progress *progress, const json_t *object, unsigned lon
 	add_time(text, object, "oldest_ms", "oldest ", "");
 	add_time(text, object, "left_ms", "", " left");
 	if (progress->is_terminal) {
+		if (progress->is_open && !strcmp(text, progress->shown))
+			return;
+		strcpy(progress->shown, text);
 		fprintf(progress->out, ERASE_LINE "%s", text);
 		fflush(progress->out);
 		progress->is_open = true;

@@ -94,6 +94,8 @@ static bool count(struct drain *drain)
 	is_zero = connections_is_zero(&counts);
 	counts.untagged = untagged;
 	drain->counts = counts;
+	if (!is_zero)
+		drain->next_prove = 0; /* what was proved was about others */
 	return is_zero && before >= drain->next_prove ? prove(drain) : true;
 }
 
@@ -171,7 +173,7 @@ static void cut(struct drain *drain)
 	drain->next_cut = done < DRAIN_CUT_BATCH ? again(drain, at, DRAIN_COUNT_MS)
 						 : now(drain) + DRAIN_CUT_MS;
 	if (done)
-		drain->next_count = at; /* it may be over */
+		drain->next_count = drain->next_prove = at; /* it may be over */
 }
 
 void drain_begin(struct drain *drain, const struct drain_host *host, enum bgs_color color,
