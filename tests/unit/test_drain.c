@@ -173,7 +173,7 @@ static const struct script {
 	{ "gently, and then by force", "close=2000 established=5 idle=3 begin run=30000",
 	  DRAIN_SAFE, 30000, 3, 2 },
 	{ "gently, for ever", "timeout=inf close=1 established=5 begin run=500 idle=5 run=500",
-	  DRAIN_SAFE, 550, 5 },
+	  DRAIN_SAFE, 800, 5 },
 	{ "closes fail: said once", "close=2000 established=5 idle=3 close-fails begin run=5000",
 	  DRAIN_WAITING, 0, 0, 0, 1 },
 
