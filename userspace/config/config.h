@@ -65,12 +65,20 @@ int config_try_secrets(const struct config *config, bool only_files, struct fail
 /* A service the way the file has it (its value under `services:`); the caller owns it. */
 json_t *config_service_json(const struct config_service *service);
 
-/* The part that `policy` is: a service's keys other than addresses, on_empty and affinity. */
+/*
+ * The part that `policy` is: a service's keys other than addresses, on_empty and
+ * affinity; the colors' stop commands are {"stop": {COLOR: [WORD...]}} here.
+ */
 json_t *policy_json(const struct policy *policy);
 
 /* Reads policy_json() again, or a part of it; what is not there has its default. */
 int policy_from_json(struct policy *policy, const json_t *object, const char *name,
 		     struct failure *failure);
+
+/* The same for the value of `drain`; after a failure `*drain` is of no use. */
+json_t *drain_json(const struct drain_policy *drain);
+int drain_from_json(struct drain_policy *drain, const json_t *object, const char *name,
+		    struct failure *failure);
 
 /* True if both say the same. */
 bool policy_equal(const struct policy *left, const struct policy *right);

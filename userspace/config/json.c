@@ -6,6 +6,38 @@
 #include "config/json_parts.h"
 #include "config/read.h"
 
+json_t *drain_json(const struct drain_policy *drain)
+{
+	struct json_writer writer = writer_begin();
+	char text[DURATION_TEXT];
+	struct policy normal;
+
+	policy_init(&normal);
+	if (drain->timeout_ms != normal.drain.timeout_ms)
+		writer_put(&writer, "timeout",
+			   json_string(drain_timeout_format(text, drain->timeout_ms)));
+	writer_text(&writer, "at_deadline", deadline_name(drain->at_deadline),
+		    deadline_name(normal.drain.at_deadline));
+	writer_duration(&writer, "close_idle", drain->close_idle_ms, normal.drain.close_idle_ms);
+	writer_duration(&writer, "over", drain->over_ms, normal.drain.over_ms);
+	policy_free(&normal);
+	return writer_finish(&writer);
+}
+
+static json_t *stops_json(const struct stop_policy *stop)
+{
+	struct json_writer writer = writer_begin();
+
+	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
+		char **argv = stop->commands[color].argv;
+
+		if (argv)
+			writer_put(&writer, color_name(color), words_json(argv));
+	}
+	return writer_finish(&writer);
+}
+
+/* All but the stop commands: a service has them with its colors. */
 static void put_policy(struct json_writer *writer, const struct policy *policy)
 {
 	struct policy normal;
@@ -20,6 +52,9 @@ static void put_policy(struct json_writer *writer, const struct policy *policy)
 	writer_put(writer, "failover", json_string(failover_name(policy->failover)));
 	writer_duration(writer, "soak", policy->soak_ms, normal.soak_ms);
 	writer_duration(writer, "ready_timeout", policy->ready_timeout_ms, normal.ready_timeout_ms);
+	writer_put_unless_empty(writer, "drain", drain_json(&policy->drain));
+	writer_duration(writer, "keep_warm", policy->stop.keep_warm_ms, normal.stop.keep_warm_ms);
+	writer_duration(writer, "stop_timeout", policy->stop.timeout_ms, normal.stop.timeout_ms);
 	policy_free(&normal);
 }
 
@@ -28,6 +63,7 @@ json_t *policy_json(const struct policy *policy)
 	struct json_writer writer = writer_begin();
 
 	put_policy(&writer, policy);
+	writer_put_unless_empty(&writer, "stop", stops_json(&policy->stop));
 	return writer_finish(&writer);
 }
 
@@ -71,7 +107,7 @@ static json_t *listen_json(const struct service_spec *spec)
 	return array;
 }
 
-static json_t *color_json(const struct color_spec *color)
+static json_t *instances_json(const struct color_spec *color)
 {
 	char text[ENDPOINT_TEXT];
 	json_t *array = json_array();
@@ -90,6 +126,18 @@ static json_t *color_json(const struct color_spec *color)
 	return array;
 }
 
+static json_t *color_json(const struct color_spec *color, const struct command_line *stop)
+{
+	struct json_writer writer;
+
+	if (!stop->argv)
+		return instances_json(color);
+	writer = writer_begin();
+	writer_put(&writer, "instances", instances_json(color));
+	writer_put(&writer, "stop", words_json(stop->argv));
+	return writer_finish(&writer);
+}
+
 json_t *config_service_json(const struct config_service *service)
 {
 	const struct service_spec *spec = &service->spec;
@@ -97,7 +145,8 @@ json_t *config_service_json(const struct config_service *service)
 
 	writer_put(&writer, "listen", listen_json(spec));
 	for (enum bgs_color color = 0; color < BGS_COLORS; color++)
-		writer_put(&writer, color_name(color), color_json(&spec->colors[color]));
+		writer_put(&writer, color_name(color),
+			   color_json(&spec->colors[color], &service->policy.stop.commands[color]));
 	writer_put(&writer, "on_empty",
 		   json_string(spec->flags.pass_when_empty ? "pass" : "refuse"));
 	writer_put(&writer, "affinity",
@@ -106,8 +155,10 @@ json_t *config_service_json(const struct config_service *service)
 	return writer_finish(&writer);
 }
 
-int policy_from_json(struct policy *policy, const json_t *object, const char *name,
-		     struct failure *failure)
+/* What the file's own reader makes of an object. */
+static int read_object(const json_t *object, const char *name,
+		       int (*read)(struct reader *reader, const yaml_node_t *node, void *target),
+		       void *target, struct failure *failure)
 {
 	char *text = json_dumps(object, 0);
 	struct reader reader;
@@ -117,9 +168,36 @@ int policy_from_json(struct policy *policy, const json_t *object, const char *na
 		return failure_set(failure, EXIT_SYSTEM, "free some", "%s: out of memory", name);
 	err = reader_open(&reader, text, strlen(text), name, failure);
 	if (!err) {
-		err = read_policy(&reader, reader_root(&reader), policy);
+		err = read(&reader, reader_root(&reader), target);
 		reader_close(&reader);
 	}
 	free(text);
 	return err;
+}
+
+static int policy_of(struct reader *reader, const yaml_node_t *node, void *target)
+{
+	return read_policy(reader, node, target);
+}
+
+int policy_from_json(struct policy *policy, const json_t *object, const char *name,
+		     struct failure *failure)
+{
+	return read_object(object, name, policy_of, policy, failure);
+}
+
+static int drain_of(struct reader *reader, const yaml_node_t *node, void *target)
+{
+	return read_drain(reader, node, NULL, target);
+}
+
+int drain_from_json(struct drain_policy *drain, const json_t *object, const char *name,
+		    struct failure *failure)
+{
+	struct policy normal;
+
+	policy_init(&normal);
+	*drain = normal.drain;
+	policy_free(&normal);
+	return read_object(object, name, drain_of, drain, failure);
 }
