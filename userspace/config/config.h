@@ -75,11 +75,6 @@ json_t *policy_json(const struct policy *policy);
 int policy_from_json(struct policy *policy, const json_t *object, const char *name,
 		     struct failure *failure);
 
-/* The same for the value of `drain`; after a failure `*drain` is of no use. */
-json_t *drain_json(const struct drain_policy *drain);
-int drain_from_json(struct drain_policy *drain, const json_t *object, const char *name,
-		    struct failure *failure);
-
 /* True if both say the same. */
 bool policy_equal(const struct policy *left, const struct policy *right);
 

@@ -6,7 +6,7 @@
 #include "config/json_parts.h"
 #include "config/read.h"
 
-json_t *drain_json(const struct drain_policy *drain)
+static json_t *drain_json(const struct drain_policy *drain)
 {
 	struct json_writer writer = writer_begin();
 	char text[DURATION_TEXT];
@@ -155,10 +155,8 @@ json_t *config_service_json(const struct config_service *service)
 	return writer_finish(&writer);
 }
 
-/* What the file's own reader makes of an object. */
-static int read_object(const json_t *object, const char *name,
-		       int (*read)(struct reader *reader, const yaml_node_t *node, void *target),
-		       void *target, struct failure *failure)
+int policy_from_json(struct policy *policy, const json_t *object, const char *name,
+		     struct failure *failure)
 {
 	char *text = json_dumps(object, 0);
 	struct reader reader;
@@ -168,36 +166,9 @@ static int read_object(const json_t *object, const char *name,
 		return failure_set(failure, EXIT_SYSTEM, "free some", "%s: out of memory", name);
 	err = reader_open(&reader, text, strlen(text), name, failure);
 	if (!err) {
-		err = read(&reader, reader_root(&reader), target);
+		err = read_policy(&reader, reader_root(&reader), policy);
 		reader_close(&reader);
 	}
 	free(text);
 	return err;
-}
-
-static int policy_of(struct reader *reader, const yaml_node_t *node, void *target)
-{
-	return read_policy(reader, node, target);
-}
-
-int policy_from_json(struct policy *policy, const json_t *object, const char *name,
-		     struct failure *failure)
-{
-	return read_object(object, name, policy_of, policy, failure);
-}
-
-static int drain_of(struct reader *reader, const yaml_node_t *node, void *target)
-{
-	return read_drain(reader, node, NULL, target);
-}
-
-int drain_from_json(struct drain_policy *drain, const json_t *object, const char *name,
-		    struct failure *failure)
-{
-	struct policy normal;
-
-	policy_init(&normal);
-	*drain = normal.drain;
-	policy_free(&normal);
-	return read_object(object, name, drain_of, drain, failure);
 }
