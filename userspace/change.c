@@ -10,17 +10,19 @@
 #include "control/client.h"
 #include "duration.h"
 #include "message.h"
+#include "progress.h"
 #include "record/event.h"
 #include "switch/local.h"
 #include "switch/result.h"
 #include "target.h"
 
-enum { OPTION_FORCE = 1, OPTION_NO_WAIT, OPTION_SOAK };
+enum { OPTION_FORCE = 1, OPTION_NO_WAIT, OPTION_SOAK, OPTION_DRAIN_TIMEOUT };
 
 const struct option change_options[] = {
 	{ "force", no_argument, NULL, OPTION_FORCE },
 	{ "no-wait", no_argument, NULL, OPTION_NO_WAIT },
 	{ "soak", required_argument, NULL, OPTION_SOAK },
+	{ "drain-timeout", required_argument, NULL, OPTION_DRAIN_TIMEOUT },
 	{ "dry-run", no_argument, NULL, 'n' },
 	{},
 };
@@ -38,6 +40,12 @@ int change_option(struct command_context *context, struct change *change, int op
 		change->has_soak = true;
 		return duration_parse(&change->soak_ms, optarg, "--soak", &context->failure) ? -1
 											     : 1;
+	case OPTION_DRAIN_TIMEOUT:
+		change->has_drain_timeout = true;
+		return duration_parse_or_inf(&change->drain_timeout_ms, DRAIN_FOREVER, optarg,
+					     "--drain-timeout", &context->failure)
+			       ? -1
+			       : 1;
 	case 'n':
 		change->dry_run = true;
 		return 1;
@@ -48,6 +56,7 @@ int change_option(struct command_context *context, struct change *change, int op
 
 static void report_change(const char *service, const json_t *result)
 {
+	char drained[RESULT_TEXT];
 	const char *from = json_string_value(json_object_get(result, "from"));
 	const char *to = json_string_value(json_object_get(result, "to"));
 	const char *reason = json_string_value(json_object_get(result, "reason"));
@@ -58,6 +67,8 @@ static void report_change(const char *service, const json_t *result)
 			     dry_run && !reason ? "would go" : "go", to, from);
 	else if (reason)
 		message_info("%s: %s", service, reason);
+	if (*result_drained_text(drained, result))
+		message_info("%s: %s", service, drained);
 }
 
 /* Takes over `result`; NULL: there is a failure already. */
@@ -80,11 +91,17 @@ static int report(struct command_context *context, json_t *result)
 /* Progress, for those who wait. A refusal is what the command ends with: once is enough. */
 static void show_event(const struct event *event, void *data)
 {
+	struct progress *progress = data;
 	char line[EVENT_LINE];
 
-	(void)data;
+	progress_clear(progress);
 	if (event->kind != EVENT_REFUSED)
 		message_info("%s", event_format(line, event));
+}
+
+static void show_progress(const json_t *object, void *data)
+{
+	progress_show(data, object, supervisor_now());
 }
 
 /* ---- through the agent */
@@ -95,6 +112,8 @@ static void show_reply(const json_t *parameters, void *data)
 
 	if (event_from_json(&event, json_object_get(parameters, "event")))
 		show_event(&event, data);
+	else
+		show_progress(json_object_get(parameters, "progress"), data);
 }
 
 static int signal_fd(sigset_t *before)
@@ -134,22 +153,32 @@ static json_t *parameters_of(const struct change *change)
 		json_object_set_new(object, "color", json_string(color_name(change->color)));
 	if (change->has_soak)
 		json_object_set_new(object, "soak_ms", json_integer(change->soak_ms));
+	if (change->has_drain_timeout && change->drain_timeout_ms == DRAIN_FOREVER)
+		json_object_set_new(object, "drain_forever", json_true());
+	else if (change->has_drain_timeout)
+		json_object_set_new(object, "drain_timeout_ms",
+				    json_integer(change->drain_timeout_ms));
 	return object;
 }
 
 static int by_agent(struct command_context *context, int agent, const struct change *change)
 {
 	sigset_t before;
+	struct progress progress;
 	struct client_call call = {
 		.method = change->color >= 0 ? "Set" : "Rollback",
 		.parameters = parameters_of(change),
 		.waits = true,
 		.stop_fd = signal_fd(&before),
 		.progress = change->no_wait ? NULL : show_reply,
+		.data = &progress,
 	};
-	json_t *reply = client_call(agent, &call, &context->failure);
-	json_t *result = json_incref(json_object_get(reply, "result"));
+	json_t *reply, *result;
 
+	progress_init(&progress);
+	reply = client_call(agent, &call, &context->failure);
+	progress_clear(&progress);
+	result = json_incref(json_object_get(reply, "result"));
 	json_decref(reply);
 	close_signals(call.stop_fd, &before);
 	if (!reply && context->failure.code == EXIT_DONE)
@@ -192,6 +221,8 @@ static int begin_here(struct command_context *context, struct local *local,
 	struct cutover_request request = { .force = change->force,
 					   .dry_run = change->dry_run,
 					   .soak_ms = change->no_wait ? 0 : change->soak_ms,
+					   .drains = !change->no_wait,
+					   .drain = { .timeout_ms = change->drain_timeout_ms },
 					   .uid = getuid() };
 
 	snprintf(request.verb, sizeof(request.verb), "%s", change->verb);
@@ -200,15 +231,20 @@ static int begin_here(struct command_context *context, struct local *local,
 	else if (supervisor_rollback_request(local_supervisor(local), &request, &context->failure))
 		return -1;
 	/* Without an agent nobody is left to watch once the command has returned. */
-	return local_begin(local, &request, change->has_soak || change->no_wait, &context->failure);
+	supervisor_complete_request(local_supervisor(local), &request,
+				    change->has_soak || change->no_wait, change->has_drain_timeout);
+	return local_begin(local, &request, &context->failure);
 }
 
 static int by_itself(struct command_context *context, const struct change *change)
 {
+	struct progress progress;
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = change->service,
 				     .dry_run = change->dry_run,
-				     .show = change->no_wait ? NULL : show_event };
+				     .show = change->no_wait ? NULL : show_event,
+				     .progress = change->no_wait ? NULL : show_progress,
+				     .data = &progress };
 	struct local *local;
 	int err, signal = 0;
 
@@ -218,11 +254,13 @@ static int by_itself(struct command_context *context, const struct change *chang
 	    warn_of_families(context, change))
 		return -1;
 	setup.files = &context->files;
+	progress_init(&progress);
 	if (local_open(&local, &setup, &context->failure))
 		return -1;
 	err = begin_here(context, local, change);
 	if (!err)
 		signal = local_run(local, change->no_wait);
+	progress_clear(&progress);
 	if (!err)
 		err = report(context, local_result(local));
 	local_close(local);
@@ -267,15 +305,18 @@ static int end_by_agent(struct command_context *context, int agent, const char *
 /* Without an agent only a command that was killed can have left something under way. */
 static int end_by_itself(struct command_context *context, const char *verb, const char *service)
 {
+	struct progress progress;
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = service,
-				     .show = show_event };
+				     .show = show_event,
+				     .data = &progress };
 	struct local *local;
 	int err;
 
 	if (command_need_root(context) || command_open(context, COMMAND_CHANGES, verb))
 		return -1;
 	setup.files = &context->files;
+	progress_init(&progress);
 	if (local_open(&local, &setup, &context->failure))
 		return -1;
 	err = !strcmp(verb, "abort")

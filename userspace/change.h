@@ -14,8 +14,8 @@ struct change {
 	const char *service; /* NULL: the only one */
 	int color; /* of set; rollback: -1 */
 	bool force, dry_run, no_wait;
-	bool has_soak;
-	unsigned int soak_ms;
+	bool has_soak, has_drain_timeout;
+	unsigned int soak_ms, drain_timeout_ms; /* the latter may be DRAIN_FOREVER */
 };
 
 /* Options that set and rollback share; 1 if `option` is one, 0 if not, -1 with failure. */

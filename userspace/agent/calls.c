@@ -7,8 +7,11 @@
 #include "agent/agent.h"
 #include "agent/parameters.h"
 #include "percent.h"
+#include "switch/draining.h"
 #include "switch/result.h"
 #include "version.h"
+
+#define PROGRESS_MS 500 /* between replies that tell it */
 
 static const char *string_of(const json_t *parameters, const char *key)
 {
@@ -145,6 +148,18 @@ static void answer(struct member *member, const struct cutover *cutover)
 					   result_json(member->supervisor->name, cutover)));
 }
 
+/* Whoever waits sees how far the drain has come. */
+static void tell_progress(struct member *member)
+{
+	unsigned long long now = supervisor_now();
+
+	if (now < member->progress_at || !call_wants_more(member->call))
+		return;
+	member->progress_at = now + PROGRESS_MS;
+	call_continue(member->call,
+		      json_pack("{s:o}", "progress", draining_progress(member->supervisor)));
+}
+
 void calls_moved(struct member *member, const struct cutover *over)
 {
 	const struct cutover *cutover = &member->supervisor->cutover;
@@ -154,12 +169,14 @@ void calls_moved(struct member *member, const struct cutover *over)
 		release(member);
 		return;
 	}
-	if (cutover->state != CUTOVER_SOAKING)
+	if (!cutover_is_watching(cutover))
 		return;
 	if (member->waits_for_flip)
 		answer(member, cutover);
 	if (!member->call)
 		release(member);
+	else if (cutover->state == CUTOVER_DRAINING)
+		tell_progress(member);
 }
 
 static int busy(const struct supervisor *supervisor, struct failure *failure)
@@ -174,19 +191,24 @@ static int busy(const struct supervisor *supervisor, struct failure *failure)
 static int prepare(struct member *member, struct call *call, const json_t *parameters,
 		   struct cutover_request *request, struct failure *failure)
 {
-	const struct policy *policy = member->supervisor->policy;
+	const struct cutover *cutover = &member->supervisor->cutover;
 	const json_t *soak = json_object_get(parameters, "soak_ms");
-	enum cutover_state state = member->supervisor->cutover.state;
+	const json_t *timeout = json_object_get(parameters, "drain_timeout_ms");
+	bool forever = true_of(parameters, "drain_forever");
 
 	request->force = true_of(parameters, "force");
 	request->dry_run = true_of(parameters, "dry_run");
-	/* A soak that nobody waits for is no operation in progress: the next change ends it. */
+	request->drains = true;
+	/* What nobody waits for after a flip is no operation in progress: the next change ends it.
+	 */
 	if (member->call ||
-	    (state != CUTOVER_IDLE && (state != CUTOVER_SOAKING || request->dry_run)))
+	    (cutover->state != CUTOVER_IDLE && (!cutover_is_watching(cutover) || request->dry_run)))
 		return busy(member->supervisor, failure);
-	request->soak_ms =
-		json_is_integer(soak) ? (unsigned int)json_integer_value(soak) : policy->soak_ms;
-	request->ready_timeout_ms = policy->ready_timeout_ms;
+	request->soak_ms = (unsigned int)json_integer_value(soak);
+	request->drain.timeout_ms =
+		forever ? DRAIN_FOREVER : (unsigned int)json_integer_value(timeout);
+	supervisor_complete_request(member->supervisor, request, json_is_integer(soak),
+				    forever || json_is_integer(timeout));
 	request->uid = call_peer(call)->uid;
 	return 0;
 }
@@ -205,6 +227,7 @@ static void begin(struct agent *agent, struct member *member, struct call *call,
 	member->holds_lock = true;
 	member->call = call;
 	member->waits_for_flip = !true_of(parameters, "wait");
+	member->progress_at = 0;
 	call_on_gone(call, on_gone, member);
 	if (supervisor_begin(member->supervisor, request, &failure)) {
 		member->call = NULL;

@@ -21,6 +21,8 @@ static const struct {
 	{ "wait", TRUTH, 0 },
 	{ "dry_run", TRUTH, 0 },
 	{ "soak_ms", NUMBER, DURATION_MAX_MS },
+	{ "drain_timeout_ms", NUMBER, DURATION_MAX_MS },
+	{ "drain_forever", TRUTH, 0 },
 	{ "basis_points", NUMBER, BGS_SPLIT_MAX },
 };
 

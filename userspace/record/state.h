@@ -82,8 +82,9 @@ struct operation {
 	bool forced; /* past the gate, and not healthy since */
 	long long began_ms, soak_until_ms; /* CLOCK_REALTIME */
 	unsigned int soak_ms;
-	struct drain_policy drain; /* of the color that is left */
-	bool draining; /* after the flip, until it is safe to stop or its deadline has come */
+	/* Of the color that is left, from soak_until_ms - soak_ms on: the flip, or a later word. */
+	bool draining;
+	struct drain_policy drain;
 	uid_t uid; /* (uid_t)-1: the agent by itself */
 };
 

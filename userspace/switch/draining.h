@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a service's drains act through: its connections in the kernel. */
+#ifndef BGSWITCH_DRAINING_H
+#define BGSWITCH_DRAINING_H
+
+#include <jansson.h>
+
+#include "drain/drain.h"
+
+struct supervisor;
+
+/* For a supervisor, which has to outlive it. */
+void draining_host(struct drain_host *host, struct supervisor *supervisor);
+
+/* Do preview networks send clients to this color? */
+bool draining_receives(const struct supervisor *supervisor, enum bgs_color color);
+
+/*
+ * How far the drain that is under way has come: {"service", "color",
+ * "handshaking", "accept_queue", "established", "untagged", "oldest_ms",
+ * "left_ms"}; the last two may be null. The caller owns it.
+ */
+json_t *draining_progress(const struct supervisor *supervisor);
+
+#endif
