@@ -57,6 +57,9 @@ int connections_each_queue(const struct datapath *datapath,
 int connections_each(const struct datapath *datapath,
 		     int (*each)(const struct bgs_connection *connection, void *data), void *data);
 
+/* A jiffy in microseconds: 10000 (HZ=100) to 1000. */
+unsigned int connections_jiffy_us(void);
+
 /* Milliseconds in a number of jiffies, saturating. */
 unsigned int connections_jiffies_ms(__u32 jiffies);
 
