@@ -91,6 +91,13 @@ struct tcp_sock {
 	__u32 srtt_us; /* eighths of microseconds */
 	__u64 bytes_received;
 	__u64 bytes_acked;
+	__u32 rcv_nxt; /* sequence number of the client's that is expected next */
+	__u32 copied_seq; /* the application has read up to here */
+	__u32 write_seq; /* it has written up to here */
+	__u32 snd_una; /* and the client acknowledged up to here */
+	__u32 snd_wl1; /* of the segment that moved the send window last */
+	__u32 rcv_tstamp; /* jiffies: ACK received last */
+	__u64 delivered_mstamp; /* us: payload of ours acknowledged last */
 };
 
 struct mptcp_subflow_context {

@@ -246,12 +246,18 @@ int connections_each(const struct datapath *datapath,
 			     &visit);
 }
 
+unsigned int connections_jiffy_us(void)
+{
+	struct timespec jiffy;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy))
+		return 4000;
+	return (unsigned int)(jiffy.tv_nsec / 1000);
+}
+
 unsigned int connections_jiffies_ms(__u32 jiffies)
 {
-	struct timespec jiffy = { .tv_nsec = 1000000 };
-	unsigned long long ms;
+	unsigned long long ms = (unsigned long long)jiffies * connections_jiffy_us() / 1000;
 
-	clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
-	ms = (unsigned long long)jiffies * jiffy.tv_nsec / 1000000;
 	return ms > UINT_MAX ? UINT_MAX : (unsigned int)ms;
 }

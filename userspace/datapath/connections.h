@@ -58,6 +58,9 @@ ssize_t connections_queues(const struct datapath *datapath, struct bgs_queue **q
 int connections_each(const struct datapath *datapath,
 		     int (*each)(const struct bgs_connection *connection, void *data), void *data);
 
+/* A jiffy in microseconds: 10000 (HZ=100) to 1000. */
+unsigned int connections_jiffy_us(void);
+
 /* Milliseconds in a number of jiffies, saturating. */
 unsigned int connections_jiffies_ms(__u32 jiffies);
 
