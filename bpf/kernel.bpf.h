@@ -28,8 +28,13 @@ struct socket {
 	struct file *file;
 };
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_syncookies; /* 0: never, 1: when the queue is full, 2: always */
+};
+
 struct net {
 	__u64 net_cookie; /* Linux 5.14; an atomic of the same size before */
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -50,9 +55,20 @@ struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
 	void *sk_user_data; /* of a listener: set while it is in a socket map */
+	__u32 sk_ack_backlog; /* of a listener: its accept queue */
+	__u32 sk_max_ack_backlog; /* as listen() was told, and net.core.somaxconn allows */
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct request_sock_queue {
+	atomic_t qlen; /* handshakes that are under way */
 };
 
 struct inet_connection_sock {
+	struct request_sock_queue icsk_accept_queue;
 	void *icsk_ulp_data;
 };
 

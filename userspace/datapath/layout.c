@@ -35,6 +35,8 @@ static const struct layout layouts[PIN_MAPS] = {
 	[PIN_PREFIXES] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bgs_prefixes), BGS_PREFIXES },
 	[PIN_TAGS] = { BPF_MAP_TYPE_SK_STORAGE, 4, sizeof(struct bgs_tag), 0 },
 	[PIN_PROBES] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bgs_probe), BGS_PROBES },
+	[PIN_COOKIES] = { BPF_MAP_TYPE_LRU_HASH, sizeof(struct bgs_cookie_key),
+			  sizeof(struct bgs_cookie), BGS_MAX_COOKIES },
 };
 
 int layout_check(const char *dir, enum pin pin, int fd, struct failure *failure)

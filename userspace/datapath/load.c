@@ -295,6 +295,7 @@ int datapath_load(struct datapath *datapath, bool all, struct failure *failure)
 		}
 	}
 	skeleton->rodata->filter_interfaces = feature_ingress_ifindex();
+	skeleton->rodata->follow_cookies = feature_socket_fields();
 	autoload(skeleton->progs.flip, feature_syscall_program());
 	autoload(skeleton->progs.adopt, feature_tcp_iterator());
 	autoload(skeleton->progs.register_listeners,

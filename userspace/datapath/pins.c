@@ -29,6 +29,7 @@ static const char *const names[PIN_COUNT] = {
 	[PIN_PREFIXES] = "prefixes",
 	[PIN_TAGS] = "tags",
 	[PIN_PROBES] = "probes",
+	[PIN_COOKIES] = "cookies",
 	/* what runs or is attached */
 	[PIN_FLIP] = "flip",
 	[PIN_ADOPT] = "adopt",

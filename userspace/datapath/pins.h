@@ -30,6 +30,7 @@ enum pin {
 	PIN_PREFIXES,
 	PIN_TAGS,
 	PIN_PROBES,
+	PIN_COOKIES,
 	PIN_MAPS,
 	/* a program that is run, not attached */
 	PIN_FLIP = PIN_MAPS,
