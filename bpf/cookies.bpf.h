@@ -29,16 +29,18 @@ const volatile bool follow_cookies = true;
 
 /*
  * Will the listener answer a SYN with a cookie? As tcp_conn_request() decides,
- * but some places early: other CPUs fill the queue until it gets there.
+ * but some places early: other CPUs fill the queue until it gets there. Of an
+ * SO_REUSEPORT group the kernel takes any; this one has to speak for all.
  */
 static __always_inline bool cookie_expected(const struct tcp_sock *tcp)
 {
 	const struct sock *sk = (const struct sock *)tcp;
 	__u32 backlog = sk->sk_max_ack_backlog;
 	__u32 handshakes = tcp->inet_conn.icsk_accept_queue.qlen.counter;
+	__u32 enough = sk->sk_reuseport_cb ? backlog / 4 : backlog - backlog / 8;
 	__u8 setting = sk->__sk_common.skc_net.net->ipv4.sysctl_tcp_syncookies;
 
-	return setting == 2 || (setting && handshakes >= backlog - backlog / 8);
+	return setting == 2 || (setting && handshakes >= enough);
 }
 
 /*
@@ -50,10 +52,12 @@ static __always_inline bool cookie_is_noteworthy(struct bpf_sock *listener, enum
 {
 	const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(listener);
 	const struct sock *sk = (const struct sock *)tcp;
+	bool full;
 
 	if (!tcp || (visit == COOKIE_FIRST && !cookie_expected(tcp)))
 		return false;
-	return (visit == COOKIE_AGAIN) == (sk->sk_ack_backlog > sk->sk_max_ack_backlog);
+	full = sk->sk_ack_backlog > sk->sk_max_ack_backlog;
+	return visit == COOKIE_AGAIN ? full : !full || sk->sk_reuseport_cb;
 }
 
 static __always_inline void cookie_key(const struct bpf_sk_lookup *ctx, __u32 slot,

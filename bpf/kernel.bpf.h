@@ -57,6 +57,7 @@ struct sock {
 	void *sk_user_data; /* of a listener: set while it is in a socket map */
 	__u32 sk_ack_backlog; /* of a listener: its accept queue */
 	__u32 sk_max_ack_backlog; /* as listen() was told, and net.core.somaxconn allows */
+	void *sk_reuseport_cb; /* its SO_REUSEPORT group */
 };
 
 typedef struct {

@@ -4,6 +4,7 @@ import concurrent.futures
 import pytest
 
 import answer
+import cli
 import host
 from host import HOST4, HOST6
 from sandbox import wait_for
@@ -87,12 +88,12 @@ def test_slow_accepter_across_many_flips(attached, net, serve, blue, green, crow
 # ---- tcp_syncookies=1, and only the old color has ever sent any
 
 
-def overflow(net):
+def overflow(net, room):
     """Half-open handshakes until one gets a cookie; that client, and those before it."""
     before = kernel_count(net.host, "SyncookiesSent")
     clients = []
     while kernel_count(net.host, "SyncookiesSent") == before:
-        assert len(clients) < 4 * BACKLOG, "the queue never overflows"
+        assert len(clients) < 4 * room, "the queue never overflows"
         clients.append(SlowClient(net))
         clients[-1].open_half()
     return clients.pop(), clients
@@ -101,7 +102,7 @@ def overflow(net):
 @pytest.fixture
 def flooded(net, blue, green):
     net.host.sysctl("ipv4/tcp_syncookies", 1)
-    return overflow(net)
+    return overflow(net, BACKLOG)
 
 
 def test_cookie_of_the_old_color_counts_after_the_flip(attached, net, serve, blue, flooded):
@@ -113,6 +114,7 @@ def test_cookie_of_the_old_color_counts_after_the_flip(attached, net, serve, blu
     assert kernel_count(net.host, "SyncookiesRecv") == before + 1
 
 
+@pytest.mark.smoke
 def test_every_cookie_counts_and_every_request_beside_it(attached, net, serve, blue, flooded):
     first, half_open = flooded
     more = [SlowClient(net) for _ in range(20)]
@@ -145,6 +147,30 @@ def test_cookie_counts_once_the_accept_queue_has_room(attached, net, serve, blue
         assert b"blue" in sock.recv(4096)
         sock.close()
     assert late.ask() == "blue"
+
+
+def test_cookie_of_one_listener_of_a_group(attached, net, serve, green):
+    """The kernel shares connections out among them, and so their overflow."""
+    net.host.sysctl("ipv4/tcp_syncookies", 1)
+    for _ in range(2):
+        serve.label("blue", 8081, reuseport=True, backlog=4 * BACKLOG)
+    clients = overflow(net, 8 * BACKLOG)[1] + [SlowClient(net) for _ in range(20)]
+    for client in clients[-20:]:
+        client.open_half()
+    attached("set", "green", "--no-wait")
+    before = kernel_count(net.host, "SyncookiesRecv")
+    assert [client.ask() for client in clients] == ["blue"] * len(clients)
+    assert kernel_count(net.host, "SyncookiesRecv") > before
+
+
+def test_cookie_without_its_note_is_lost(attached, net, serve, blue, flooded):
+    """Why there are notes: the kernel gives the new color no way to know the cookie."""
+    client, _ = flooded
+    serve.answerer.serve(blue, "blue")
+    attached("set", "green", "--no-wait")
+    for entry in cli.bpftool("map", "dump", "pinned", cli.PINS / "cookies"):
+        cli.bpftool("map", "delete", "pinned", cli.PINS / "cookies", "key", *entry["key"])
+    assert client.ask() is None
 
 
 def test_dead_old_color_leaves_its_clients_to_the_new_one(attached, net, serve, blue, flooded):

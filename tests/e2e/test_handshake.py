@@ -22,6 +22,7 @@ def slow(attached, labels, net):
     return lambda: SlowClient(net)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("force", FORCE)
 @pytest.mark.parametrize("cookies", COOKIES)
 def test_handshake_across_a_flip_stays(attached, net, slow, cookies, force):
