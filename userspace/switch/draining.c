@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "datapath/preview.h"
 #include "drain/acts.h"
 #include "switch/supervisor_private.h"
 
@@ -97,26 +96,12 @@ void draining_host(struct drain_host *host, struct supervisor *supervisor)
 	};
 }
 
-struct search {
-	enum bgs_color color;
-	bool found;
-};
-
-static void visit(const struct preview *preview, void *data)
-{
-	struct search *search = data;
-
-	search->found = search->found || preview->color == search->color;
-}
-
 bool draining_receives(const struct supervisor *supervisor, enum bgs_color color)
 {
-	struct search search = { .color = color };
 	struct bgs_service service;
 
-	if (!supervisor_read(supervisor, &service) && service.flags.has_preview)
-		previews_each(supervisor->host->datapath, supervisor->slot, visit, &search);
-	return search.found;
+	return !supervisor_read(supervisor, &service) &&
+	       color_is_previewed(supervisor->host->datapath, supervisor->slot, &service, color);
 }
 
 json_t *draining_progress(const struct supervisor *supervisor)
