@@ -171,7 +171,7 @@ static void cut(struct drain *drain)
 	drain->next_cut = done < DRAIN_CUT_BATCH ? again(drain, at, DRAIN_COUNT_MS)
 						 : now(drain) + DRAIN_CUT_MS;
 	if (done)
-		drain->next_count = at; /* it may be over */
+		drain->next_count = drain->next_prove = at; /* it may be over */
 }
 
 void drain_begin(struct drain *drain, const struct drain_host *host, enum bgs_color color,
