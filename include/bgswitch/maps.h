@@ -269,7 +269,8 @@ struct bgs_connection {
 	__u64 listener; /* cookie of the listener, of a handshake; else 0 */
 	__u64 since_ns; /* see struct bgs_tag; 0: not known */
 	__u64 received, acked; /* bytes of payload, from and to the client */
-	__u32 sent_ago, received_ago; /* jiffies since the last payload; clock_getres(CLOCK_MONOTONIC_COARSE) */
+	__u32 sent_ago, received_ago; /* jiffies since the last payload;
+					 clock_getres(CLOCK_MONOTONIC_COARSE) */
 	__u32 rtt_us; /* smoothed; 0: not measured yet */
 	__u32 answered; /* 1: the last word was the application's; see answered.bpf.h */
 };

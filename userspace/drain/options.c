@@ -6,10 +6,6 @@
 
 #include "duration.h"
 
-static const char *const deadline_names[] = {
-	[DEADLINE_RESET] = "reset", [DEADLINE_KEEP] = "keep"
-};
-
 static int parse_time(unsigned int *milliseconds, bool *given, const char *name,
 		      struct failure *failure)
 {
@@ -64,7 +60,7 @@ void drain_options_add(const struct drain_options *options, json_t *parameters)
 				    json_integer(policy->timeout_ms));
 	if (options->has_at_deadline)
 		json_object_set_new(parameters, "at_deadline",
-				    json_string(deadline_names[policy->at_deadline]));
+				    json_string(deadline_name(policy->at_deadline)));
 	if (options->has_close_idle)
 		json_object_set_new(parameters, "close_idle_ms",
 				    json_integer(policy->close_idle_ms));
@@ -86,6 +82,7 @@ int drain_options_read(struct drain_options *options, const json_t *parameters,
 {
 	const char *action = json_string_value(json_object_get(parameters, "at_deadline"));
 	struct drain_policy *policy = &options->policy;
+	int parsed;
 
 	memset(options, 0, sizeof(*options));
 	options->has_timeout = read_number(&policy->timeout_ms, parameters, "drain_timeout_ms");
@@ -97,12 +94,12 @@ int drain_options_read(struct drain_options *options, const json_t *parameters,
 	}
 	if (!action)
 		return 0;
-	options->has_at_deadline = true;
-	policy->at_deadline =
-		strcmp(action, deadline_names[DEADLINE_KEEP]) ? DEADLINE_RESET : DEADLINE_KEEP;
-	if (strcmp(action, deadline_names[policy->at_deadline]))
+	parsed = deadline_parse(action);
+	if (parsed < 0)
 		return failure_set(failure, EXIT_USAGE, "give 'reset' or 'keep'",
 				   "at_deadline: '%.40s' is neither reset nor keep", action);
+	options->has_at_deadline = true;
+	policy->at_deadline = parsed;
 	return 0;
 }
 
