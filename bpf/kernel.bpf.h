@@ -28,8 +28,13 @@ struct socket {
 	struct file *file;
 };
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_syncookies; /* 0: never, 1: when the queue is full, 2: always */
+};
+
 struct net {
 	__u64 net_cookie; /* Linux 5.14; an atomic of the same size before */
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -67,18 +72,19 @@ struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
 	void *sk_user_data; /* of a listener: set while it is in a socket map */
-	__u32 sk_ack_backlog; /* of a listener: connections that wait for accept() */
-	__u32 sk_max_ack_backlog;
+	__u32 sk_ack_backlog; /* of a listener: its accept queue */
+	__u32 sk_max_ack_backlog; /* as listen() was told, and net.core.somaxconn allows */
 	__u8 sk_shutdown; /* RCV_SHUTDOWN | SEND_SHUTDOWN */
+	void *sk_reuseport_cb; /* its SO_REUSEPORT group */
 };
 
 struct request_sock_queue {
-	atomic_t qlen;
+	atomic_t qlen; /* handshakes that are under way */
 };
 
 struct inet_connection_sock {
-	void *icsk_ulp_data;
 	struct request_sock_queue icsk_accept_queue;
+	void *icsk_ulp_data;
 	struct {
 		__u32 lrcvtime; /* jiffies: payload received last */
 	} icsk_ack;
@@ -91,6 +97,13 @@ struct tcp_sock {
 	__u32 srtt_us; /* eighths of microseconds */
 	__u64 bytes_received;
 	__u64 bytes_acked;
+	__u32 rcv_nxt; /* sequence number of the client's that is expected next */
+	__u32 copied_seq; /* the application has read up to here */
+	__u32 write_seq; /* it has written up to here */
+	__u32 snd_una; /* and the client acknowledged up to here */
+	__u32 snd_wl1; /* of the segment that moved the send window last */
+	__u32 rcv_tstamp; /* jiffies: ACK received last */
+	__u64 delivered_mstamp; /* us: payload of ours acknowledged last */
 };
 
 struct mptcp_subflow_context {

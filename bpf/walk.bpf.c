@@ -4,6 +4,7 @@
  * has accepted or is about to, and those at our ports that are older than the
  * tag. Exact where gauges may not be, and as expensive as there are sockets.
  */
+#include "answered.bpf.h"
 #include "listener.bpf.h"
 
 static __always_inline void remote_read(struct bgs_endpoint *remote, const struct sock_common *sk)
@@ -98,6 +99,7 @@ static __always_inline void write_connection(struct bpf_iter__tcp *ctx, struct s
 	line.sent_ago = now - tcp->lsndtime;
 	line.received_ago = now - tcp->inet_conn.icsk_ack.lrcvtime;
 	line.rtt_us = tcp->srtt_us >> 3;
+	line.answered = is_answered(tcp);
 	bpf_seq_write(ctx->meta->seq, &line, sizeof(line));
 }
 

@@ -16,14 +16,14 @@
 #include "switch/result.h"
 #include "target.h"
 
-enum { OPTION_FORCE = 1, OPTION_NO_WAIT, OPTION_SOAK, OPTION_DRAIN_TIMEOUT };
+enum { OPTION_FORCE = 1, OPTION_NO_WAIT, OPTION_SOAK };
 
 const struct option change_options[] = {
 	{ "force", no_argument, NULL, OPTION_FORCE },
 	{ "no-wait", no_argument, NULL, OPTION_NO_WAIT },
 	{ "soak", required_argument, NULL, OPTION_SOAK },
-	{ "drain-timeout", required_argument, NULL, OPTION_DRAIN_TIMEOUT },
 	{ "dry-run", no_argument, NULL, 'n' },
+	DRAIN_OPTIONS("drain-timeout"),
 	{},
 };
 
@@ -40,19 +40,21 @@ int change_option(struct command_context *context, struct change *change, int op
 		change->has_soak = true;
 		return duration_parse(&change->soak_ms, optarg, "--soak", &context->failure) ? -1
 											     : 1;
-	case OPTION_DRAIN_TIMEOUT:
-		change->has_drain_timeout = true;
-		return duration_parse_or_inf(&change->drain_timeout_ms, DRAIN_FOREVER, optarg,
-					     "--drain-timeout", &context->failure)
-			       ? -1
-			       : 1;
 	case 'n':
 		change->dry_run = true;
 		return 1;
 	default:
-		return 0;
+		return drain_options_parse(&change->drain, option, &context->failure);
 	}
 }
+
+static const struct {
+	const char *verb, *method;
+} kinds[] = {
+	[CHANGE_SET] = { "set", "Set" },
+	[CHANGE_ROLLBACK] = { "rollback", "Rollback" },
+	[CHANGE_DRAIN] = { "drain", "Drain" },
+};
 
 static void report_change(const char *service, const json_t *result)
 {
@@ -145,19 +147,18 @@ static json_t *or_null(const char *text)
 
 static json_t *parameters_of(const struct change *change)
 {
-	json_t *object =
-		json_pack("{s:o, s:b, s:b, s:b}", "service", or_null(change->service), "force",
-			  change->force, "wait", !change->no_wait, "dry_run", change->dry_run);
+	json_t *object = json_pack("{s:o}", "service", or_null(change->service));
 
+	if (change->kind != CHANGE_DRAIN) {
+		json_object_set_new(object, "force", json_boolean(change->force));
+		json_object_set_new(object, "dry_run", json_boolean(change->dry_run));
+		json_object_set_new(object, "wait", json_boolean(!change->no_wait));
+	}
 	if (change->color >= 0)
 		json_object_set_new(object, "color", json_string(color_name(change->color)));
 	if (change->has_soak)
 		json_object_set_new(object, "soak_ms", json_integer(change->soak_ms));
-	if (change->has_drain_timeout && change->drain_timeout_ms == DRAIN_FOREVER)
-		json_object_set_new(object, "drain_forever", json_true());
-	else if (change->has_drain_timeout)
-		json_object_set_new(object, "drain_timeout_ms",
-				    json_integer(change->drain_timeout_ms));
+	drain_options_add(&change->drain, object);
 	return object;
 }
 
@@ -166,7 +167,7 @@ static int by_agent(struct command_context *context, int agent, const struct cha
 	sigset_t before;
 	struct progress progress;
 	struct client_call call = {
-		.method = change->color >= 0 ? "Set" : "Rollback",
+		.method = kinds[change->kind].method,
 		.parameters = parameters_of(change),
 		.waits = true,
 		.stop_fd = signal_fd(&before),
@@ -210,7 +211,8 @@ static int warn_of_families(struct command_context *context, const struct change
 	if (service_find(datapath, change->service, &slot, &service, &context->failure))
 		return -1;
 	/* Of a color without any listener the gate speaks. */
-	if (change->color >= 0 && (change->force || color_families(datapath, slot, change->color)))
+	if (change->kind != CHANGE_DRAIN && change->color >= 0 &&
+	    (change->force || color_families(datapath, slot, change->color)))
 		target_warn(datapath, slot, &service, change->color);
 	return 0;
 }
@@ -222,17 +224,20 @@ static int begin_here(struct command_context *context, struct local *local,
 					   .dry_run = change->dry_run,
 					   .soak_ms = change->no_wait ? 0 : change->soak_ms,
 					   .drains = !change->no_wait,
-					   .drain = { .timeout_ms = change->drain_timeout_ms },
 					   .uid = getuid() };
 
-	snprintf(request.verb, sizeof(request.verb), "%s", change->verb);
+	if (change->kind == CHANGE_DRAIN)
+		return local_drain(local, change->color, &change->drain, &context->failure);
+	strcpy(request.verb, kinds[change->kind].verb);
 	if (change->color >= 0)
 		request.to = change->color;
 	else if (supervisor_rollback_request(local_supervisor(local), &request, &context->failure))
 		return -1;
 	/* Without an agent nobody is left to watch once the command has returned. */
-	supervisor_complete_request(local_supervisor(local), &request,
-				    change->has_soak || change->no_wait, change->has_drain_timeout);
+	if (supervisor_complete_request(local_supervisor(local), &request,
+					change->has_soak || change->no_wait, &change->drain,
+					&context->failure))
+		return -1;
 	return local_begin(local, &request, &context->failure);
 }
 
@@ -250,7 +255,7 @@ static int by_itself(struct command_context *context, const struct change *chang
 
 	if (command_need_root(context) ||
 	    command_open(context, change->dry_run ? COMMAND_READS : COMMAND_CHANGES,
-			 change->verb) ||
+			 kinds[change->kind].verb) ||
 	    warn_of_families(context, change))
 		return -1;
 	setup.files = &context->files;

@@ -7,6 +7,7 @@
 #ifndef BGSWITCH_CONNECTIONS_H
 #define BGSWITCH_CONNECTIONS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "bgswitch/maps.h"
@@ -15,6 +16,7 @@
 /* How many; what is in one of them is not in another. */
 struct connection_counts {
 	unsigned long long handshaking; /* SYN_RECV */
+	bool cookies; /* SYN cookies are out: only the clients know of those handshakes */
 	unsigned long long accept_queue;
 	unsigned long long established; /* a process has them open, half-closed ones too */
 	unsigned long long closing; /* the application let go; they cannot be lost by its end */
@@ -57,6 +59,9 @@ ssize_t connections_queues(const struct datapath *datapath, struct bgs_queue **q
  */
 int connections_each(const struct datapath *datapath,
 		     int (*each)(const struct bgs_connection *connection, void *data), void *data);
+
+/* A jiffy in microseconds: 10000 (HZ=100) to 1000. */
+unsigned int connections_jiffy_us(void);
 
 /* Milliseconds in a number of jiffies, saturating. */
 unsigned int connections_jiffies_ms(__u32 jiffies);

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 
-#include "datapath/preview.h"
 #include "drain/acts.h"
 #include "switch/supervisor_private.h"
 
 #define NEXT "see 'bgswitch status'"
+#define LEFT_ALONE_MS 100
 
 /* Slots are used again: nothing may be done to another service's connections. */
 static int check_slot(const struct supervisor *supervisor, struct failure *failure)
@@ -65,13 +65,58 @@ static int close_idle(void *data, enum bgs_color color, unsigned int idle_ms, un
 				      share, closed, failure);
 }
 
+static bool has_to_hold(const struct supervisor *supervisor, enum bgs_color color)
+{
+	const struct drain *drain = &supervisor->cutover.drain;
+	unsigned int timeout_ms = supervisor->policy->check.timeout_ms;
+	size_t instances = 0;
+
+	if (drain->state != DRAIN_WAITING || drain->color != color)
+		return false;
+	for (size_t i = 0; i < supervisor->monitor_count; i++)
+		instances += supervisor->monitors[i]->color == color;
+	return drain_left(drain) <= instances ||
+	       (drain->deadline && supervisor_now() + timeout_ms >= drain->deadline);
+}
+
+void draining_hold_checks(struct supervisor *supervisor)
+{
+	bool hold[BGS_COLORS], is_checked = true;
+
+	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
+		hold[color] = has_to_hold(supervisor, color);
+		is_checked = is_checked && !hold[color];
+	}
+	for (size_t i = 0; i < supervisor->monitor_count; i++) {
+		struct monitor *monitor = supervisor->monitors[i];
+
+		monitor_hold(monitor, hold[monitor->color]);
+		if (hold[monitor->color] && monitor_is_checking(monitor))
+			is_checked = true;
+	}
+	if (is_checked)
+		supervisor->unchecked_since = 0;
+	else if (!supervisor->unchecked_since)
+		supervisor->unchecked_since = supervisor_now();
+}
+
+/* Applications take a moment to close what a check has left. */
+static bool is_left_alone(const struct supervisor *supervisor)
+{
+	return supervisor->unchecked_since &&
+	       supervisor_now() - supervisor->unchecked_since >= LEFT_ALONE_MS;
+}
+
 static int cut(void *data, enum bgs_color color, unsigned int share, unsigned int most,
 	       unsigned int *done, struct failure *failure)
 {
 	const struct supervisor *supervisor = data;
 
+	*done = 0;
 	if (check_slot(supervisor, failure))
 		return -1;
+	if (!is_left_alone(supervisor))
+		return 0; /* a check of ours would be cut with the clients' */
 	return connections_cut(supervisor->host->datapath, supervisor->slot, color, share, most,
 			       done, failure);
 }
@@ -97,26 +142,12 @@ void draining_host(struct drain_host *host, struct supervisor *supervisor)
 	};
 }
 
-struct search {
-	enum bgs_color color;
-	bool found;
-};
-
-static void visit(const struct preview *preview, void *data)
-{
-	struct search *search = data;
-
-	search->found = search->found || preview->color == search->color;
-}
-
 bool draining_receives(const struct supervisor *supervisor, enum bgs_color color)
 {
-	struct search search = { .color = color };
 	struct bgs_service service;
 
-	if (!supervisor_read(supervisor, &service) && service.flags.has_preview)
-		previews_each(supervisor->host->datapath, supervisor->slot, visit, &search);
-	return search.found;
+	return !supervisor_read(supervisor, &service) &&
+	       color_is_previewed(supervisor->host->datapath, supervisor->slot, &service, color);
 }
 
 json_t *draining_progress(const struct supervisor *supervisor)

@@ -201,11 +201,11 @@ int local_begin(struct local *local, const struct cutover_request *request, stru
 	return supervisor_begin(local->supervisor, request, failure);
 }
 
-int local_drain(struct local *local, enum bgs_color color, const struct drain_policy *policy,
+int local_drain(struct local *local, enum bgs_color color, const struct drain_options *options,
 		struct failure *failure)
 {
 	local->ended = false;
-	return supervisor_drain(local->supervisor, color, policy, getuid(), failure);
+	return supervisor_drain(local->supervisor, color, options, getuid(), failure);
 }
 
 static int timeout_ms(const struct local *local)

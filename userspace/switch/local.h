@@ -34,7 +34,7 @@ int local_begin(struct local *local, const struct cutover_request *request,
 		struct failure *failure);
 
 /* Begins to drain a color: supervisor_drain(). */
-int local_drain(struct local *local, enum bgs_color color, const struct drain_policy *policy,
+int local_drain(struct local *local, enum bgs_color color, const struct drain_options *options,
 		struct failure *failure);
 
 /*

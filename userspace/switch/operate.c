@@ -189,19 +189,17 @@ void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to)
 					     : "another change was asked for during the soak");
 }
 
-void supervisor_complete_request(const struct supervisor *supervisor,
-				 struct cutover_request *request, bool has_soak,
-				 bool has_drain_timeout)
+int supervisor_complete_request(const struct supervisor *supervisor,
+				struct cutover_request *request, bool has_soak,
+				const struct drain_options *options, struct failure *failure)
 {
 	const struct policy *policy = supervisor->policy;
-	unsigned int timeout_ms = request->drain.timeout_ms;
 
 	request->ready_timeout_ms = policy->ready_timeout_ms;
 	request->drain = policy->drain;
-	if (has_drain_timeout)
-		request->drain.timeout_ms = timeout_ms;
 	if (!has_soak)
 		request->soak_ms = policy->soak_ms;
+	return drain_options_apply(options, &request->drain, failure);
 }
 
 static int busy(const struct supervisor *supervisor, struct failure *failure)
@@ -260,12 +258,16 @@ static int refuse_drain(const struct supervisor *supervisor, enum bgs_color colo
 }
 
 int supervisor_drain(struct supervisor *supervisor, enum bgs_color color,
-		     const struct drain_policy *policy, uid_t uid, struct failure *failure)
+		     const struct drain_options *options, uid_t uid, struct failure *failure)
 {
-	const struct cutover_request request = {
-		.verb = "drain", .to = !color, .drains = true, .drain = *policy, .uid = uid
-	};
+	struct cutover_request request = { .verb = "drain",
+					   .to = !color,
+					   .drains = true,
+					   .drain = supervisor->policy->drain,
+					   .uid = uid };
 
+	if (drain_options_apply(options, &request.drain, failure))
+		return -1;
 	supervisor_notice_others(supervisor);
 	if (supervisor->cutover.state != CUTOVER_IDLE)
 		return busy(supervisor, failure);

@@ -27,14 +27,9 @@ static bool is_busy(const struct supervisor *supervisor)
 
 static void set_paces(struct supervisor *supervisor)
 {
-	const struct cutover *cutover = &supervisor->cutover;
-
-	/* Checks are connections, too: a color that drains has as few as ever. */
 	for (size_t i = 0; i < supervisor->monitor_count; i++)
-		monitor_pace(supervisor->monitors[i],
-			     is_busy(supervisor) &&
-				     (cutover->state != CUTOVER_DRAINING ||
-				      supervisor->monitors[i]->color == cutover->request.to));
+		monitor_pace(supervisor->monitors[i], is_busy(supervisor));
+	draining_hold_checks(supervisor);
 }
 
 static void announce_color(struct supervisor *supervisor, enum bgs_color color, enum health health)

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "config/policy.h"
+#include "drain/options.h"
 #include "record/event.h"
 #include "record/state.h"
 #include "switch/cutover.h"
@@ -53,6 +54,7 @@ struct supervisor {
 	bool rotation_due; /* an instance's health changed, or the instances did */
 	struct cutover cutover;
 	struct drain_host drain_host; /* of the cutover's drains */
+	unsigned long long unchecked_since; /* ms; the color that drains; 0: it is checked */
 	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */
 	int previous; /* color to roll back to; -1: none */
 	/*
@@ -93,12 +95,12 @@ unsigned long long supervisor_now(void);
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
 		     struct failure *failure);
 /*
- * Fills in what the service's policy says: all of the drain, but for a timeout
- * that is given already, the soak unless it is, and the gate's time.
+ * Fills in what the service's policy says: of the drain what `options` do not
+ * say, the soak unless it is given, and the gate's time.
  */
-void supervisor_complete_request(const struct supervisor *supervisor,
-				 struct cutover_request *request, bool has_soak,
-				 bool has_drain_timeout);
+int supervisor_complete_request(const struct supervisor *supervisor,
+				struct cutover_request *request, bool has_soak,
+				const struct drain_options *options, struct failure *failure);
 /* Ends a soak that a change to `to` supersedes, before anybody waits for that change's end. */
 void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to);
 /* Fills in a request to go back to the previous color. */
@@ -110,7 +112,7 @@ int supervisor_rollback_request(const struct supervisor *supervisor,
  * Fails with EXIT_REFUSED where the color gets some, with EXIT_BUSY during a cutover.
  */
 int supervisor_drain(struct supervisor *supervisor, enum bgs_color color,
-		     const struct drain_policy *policy, uid_t uid, struct failure *failure);
+		     const struct drain_options *options, uid_t uid, struct failure *failure);
 int supervisor_promote(struct supervisor *supervisor, struct failure *failure);
 int supervisor_abort(struct supervisor *supervisor, uid_t uid, struct failure *failure);
 /* Ends a soak that nobody waits for, because of what `text` says. */
