@@ -48,6 +48,7 @@ static bool describe(char text[PROGRESS_TEXT], const json_t *object)
 	const char *color = json_string_value(json_object_get(object, "color"));
 	const struct connection_counts counts = {
 		.handshaking = number_of(object, "handshaking"),
+		.cookies = json_is_true(json_object_get(object, "syn_cookies")),
 		.accept_queue = number_of(object, "accept_queue"),
 		.established = number_of(object, "established"),
 		.untagged = number_of(object, "untagged"),

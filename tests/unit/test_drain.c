@@ -139,6 +139,11 @@ static const struct script {
 	{ "handshakes, too", "handshaking=1 begin run=70 handshaking=0 run=50", DRAIN_SAFE, 100 },
 	{ "and the accept queue", "queued=1 begin run=70 queued=0 run=50", DRAIN_SAFE, 100 },
 
+	{ "SYN cookies may come back", "cookies=1 begin run=1000", DRAIN_WAITING },
+	{ "until they are too old", "cookies=1 begin run=1000 cookies=0 run=50", DRAIN_SAFE, 1050 },
+	{ "also after the deadline", "cookies=1 timeout=0 begin run=10000 cookies=0 run=50",
+	  DRAIN_SAFE, 10050 },
+
 	{ "just before the deadline", "established=1 begin run=29999", DRAIN_WAITING },
 	{ "reset at the deadline", "established=1 begin run=30000", DRAIN_SAFE, 30000, 0, 1 },
 	{ "reset from the accept queue", "queued=2 begin run=30000", DRAIN_SAFE, 30000, 0, 2 },
@@ -149,14 +154,14 @@ static const struct script {
 	{ "a handshake ends after the deadline",
 	  "handshaking=1 begin run=31000 handshaking=0 queued=1 run=50 run=50", DRAIN_SAFE, 31050,
 	  0, 1 },
-	{ "a handshake is not reset", "handshaking=1 begin run=34999", DRAIN_WAITING },
-	{ "and given up", "handshaking=1 begin run=35000", DRAIN_KEPT, 35000 },
-	{ "resets that do nothing are given up", "established=1 cut-fails begin run=35000",
-	  DRAIN_KEPT, 35000, 0, 0, 1 },
+	{ "a handshake is not reset", "handshaking=1 begin run=41999", DRAIN_WAITING },
+	{ "and given up", "handshaking=1 begin run=42000", DRAIN_KEPT, 42000 },
+	{ "resets that do nothing are given up", "established=1 cut-fails begin run=42000",
+	  DRAIN_KEPT, 42000, 0, 0, 1 },
 	{ "fewer are left: there is time anew",
-	  "handshaking=2 begin run=34000 handshaking=1 run=4000", DRAIN_WAITING },
-	{ "but not for ever", "handshaking=2 begin run=34000 handshaking=1 run=5050", DRAIN_KEPT,
-	  39050 },
+	  "handshaking=2 begin run=41000 handshaking=1 run=11000", DRAIN_WAITING },
+	{ "but not for ever", "handshaking=2 begin run=41000 handshaking=1 run=12050", DRAIN_KEPT,
+	  53050 },
 
 	{ "kept", "keep established=1 begin run=30000", DRAIN_KEPT, 30000 },
 	{ "kept, at once", "keep timeout=0 established=1 begin", DRAIN_KEPT },
@@ -223,6 +228,8 @@ static void set(struct host *host, const char *name, unsigned int value)
 		counts->closing = value;
 	else if (!strcmp(name, "untagged"))
 		counts->untagged = value;
+	else if (!strcmp(name, "cookies"))
+		counts->cookies = value;
 	else if (!strcmp(name, "idle"))
 		host->idle = value;
 	else if (!strcmp(name, "timeout"))
@@ -407,10 +414,12 @@ static const struct {
 } texts[] = {
 	{ {}, "nothing" },
 	{ { .closing = 4 }, "nothing" },
-	{ { 3, 2, 118, 0, 0 }, "3 handshaking, 2 queued, 118 established" },
-	{ { 0, 0, 1, 9, 1 }, "1 established, 1 untagged" },
-	{ { ULLONG_MAX, ULLONG_MAX, ULLONG_MAX, 0, ULLONG_MAX },
-	  "18446744073709551615 handshaking, 18446744073709551615 queued, "
+	{ { .handshaking = 3, .accept_queue = 2, .established = 118 },
+	  "3 handshaking, 2 queued, 118 established" },
+	{ { .established = 1, .closing = 9, .untagged = 1 }, "1 established, 1 untagged" },
+	{ { .cookies = true }, "SYN cookies out" },
+	{ { ULLONG_MAX, true, ULLONG_MAX, ULLONG_MAX, 0, ULLONG_MAX },
+	  "18446744073709551615 handshaking, SYN cookies out, 18446744073709551615 queued, "
 	  "18446744073709551615 established, 18446744073709551615 untagged" },
 };
 

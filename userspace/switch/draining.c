@@ -159,10 +159,10 @@ json_t *draining_progress(const struct supervisor *supervisor)
 
 	if (drain->deadline)
 		left = json_integer(drain->deadline > at ? (json_int_t)(drain->deadline - at) : 0);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:n, s:o}", "service", supervisor->name,
-			 "color", color_name(drain->color), "handshaking",
-			 (json_int_t)counts->handshaking, "accept_queue",
-			 (json_int_t)counts->accept_queue, "established",
+	return json_pack("{s:s, s:s, s:I, s:b, s:I, s:I, s:I, s:n, s:o}", "service",
+			 supervisor->name, "color", color_name(drain->color), "handshaking",
+			 (json_int_t)counts->handshaking, "syn_cookies", counts->cookies,
+			 "accept_queue", (json_int_t)counts->accept_queue, "established",
 			 (json_int_t)counts->established, "untagged", (json_int_t)counts->untagged,
 			 "oldest_ms", "left_ms", left);
 }

@@ -23,7 +23,7 @@ void draining_hold_checks(struct supervisor *supervisor);
 
 /*
  * How far the drain that is under way has come: {"service", "color",
- * "handshaking", "accept_queue", "established", "untagged", "oldest_ms",
+ * "handshaking", "syn_cookies", "accept_queue", "established", "untagged", "oldest_ms",
  * "left_ms"}; the last two may be null. The caller owns it.
  */
 json_t *draining_progress(const struct supervisor *supervisor);

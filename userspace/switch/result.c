@@ -75,7 +75,8 @@ static unsigned long long since(const struct cutover *cutover, unsigned long lon
 
 static json_t *remaining_json(const struct connection_counts *counts)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "handshaking", (json_int_t)counts->handshaking,
+	return json_pack("{s:I, s:b, s:I, s:I, s:I}", "handshaking",
+			 (json_int_t)counts->handshaking, "syn_cookies", counts->cookies,
 			 "accept_queue", (json_int_t)counts->accept_queue, "established",
 			 (json_int_t)counts->established, "untagged", (json_int_t)counts->untagged);
 }
