@@ -31,6 +31,7 @@ TEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 PROG_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/prog/test_*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+BENCH_BPF := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.bpf.c))
 
 # The library a second time, as libFuzzer wants it, under $(FUZZ).
 FUZZ := $(BUILD)/fuzz
@@ -101,6 +102,12 @@ $(BUILD)/tests/%.o: tests/%.c | $(SKELETON)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -c $< -o $@
 
+# BPF programs that only benchmarks load.
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -Ibpf -MMD -MP -c $< -o $@
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_LIB) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANITIZERS) $(LDFLAGS) $^ $(PACKAGE_LIBS) -lcmocka -o $@
@@ -161,9 +168,9 @@ demo: ## install what is missing, build, show the main job for real (root)
 	@tests/demo/demo.sh
 
 .PHONY: bench
-bench: ## what lookups, flips and health checks cost (root)
+bench: ## what lookups, flips, counting and health checks cost (root)
 	@sh tests/deps.sh build test
-	@$(MAKE) --no-print-directory $(BINARY) $(BENCHES)
+	@$(MAKE) --no-print-directory $(BINARY) $(BENCHES) $(BENCH_BPF)
 	@set -e; for bench in $(BENCHES); do $$bench $(BINARY); echo; done
 
 .PHONY: vmtest

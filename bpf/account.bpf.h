@@ -47,7 +47,7 @@ static __always_inline void account_open(struct bpf_sock_ops *ops)
 	if (!counts ||
 	    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG))
 		return;
-	tag->since_ns = bpf_ktime_get_ns();
+	tag->since_ns = bpf_ktime_get_coarse_ns();
 	tag->counted = BGS_HELD;
 	account_add(&counts->opened);
 }
@@ -57,28 +57,29 @@ static __always_inline void account_open(struct bpf_sock_ops *ops)
  * and after a half-close when the client has closed, too. The kernel calls with
  * the new state, and once more at close() of a half-closed socket.
  */
-static __always_inline bool is_released(const struct bpf_sock_ops *ops, struct bpf_sock *sk)
+static __always_inline bool is_released(struct bpf_sock *sk, __u32 state)
 {
 	const struct tcp_sock *tcp;
 
-	switch (ops->args[1]) {
-	case TCP_ESTABLISHED:
-	case TCP_CLOSE_WAIT:
-		return false;
-	case TCP_CLOSE:
+	if (state == TCP_CLOSE)
 		return true;
-	}
 	tcp = bpf_skc_to_tcp_sock(sk);
 	return tcp && ((const struct sock *)tcp)->sk_shutdown == SHUTDOWN_MASK;
 }
 
+/* Several times for each connection: what changes nothing leaves first. */
 static __always_inline void account_state(struct bpf_sock_ops *ops)
 {
-	struct bpf_sock *sk = ops->sk;
-	struct bgs_tag *tag = sk ? bpf_sk_storage_get(&tags, sk, NULL, 0) : NULL;
+	__u32 state = ops->args[1];
 	struct bgs_connections *counts;
+	struct bgs_tag *tag;
+	struct bpf_sock *sk;
 
-	if (!tag || tag->counted == BGS_UNCOUNTED || !is_released(ops, sk))
+	if (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT)
+		return;
+	sk = ops->sk;
+	tag = sk ? bpf_sk_storage_get(&tags, sk, NULL, 0) : NULL;
+	if (!tag || (tag->counted == BGS_RELEASED && state != TCP_CLOSE) || !is_released(sk, state))
 		return;
 	counts = account_of(tag);
 	if (!counts)
@@ -87,7 +88,7 @@ static __always_inline void account_state(struct bpf_sock_ops *ops)
 		tag->counted = BGS_RELEASED;
 		account_add(&counts->released);
 	}
-	if (tag->counted == BGS_RELEASED && ops->args[1] == TCP_CLOSE) {
+	if (tag->counted == BGS_RELEASED && state == TCP_CLOSE) {
 		tag->counted = BGS_ENDED;
 		account_add(&counts->ended);
 	}

@@ -4,6 +4,19 @@
 #define BGSWITCH_CLIENT_BPF_H
 
 #include "address.bpf.h"
+#include "kernel.bpf.h"
+
+static __always_inline void ctx_remote(const struct bpf_sk_lookup *ctx, __be32 address[4])
+{
+	if (ctx->family == AF_INET) {
+		address_from_v4(address, ctx_read(ctx->remote_ip4));
+	} else {
+		address[0] = ctx_read(ctx->remote_ip6[0]);
+		address[1] = ctx_read(ctx->remote_ip6[1]);
+		address[2] = ctx_read(ctx->remote_ip6[2]);
+		address[3] = ctx_read(ctx->remote_ip6[3]);
+	}
+}
 
 /* Finalizer of MurmurHash3: every input bit reaches every output bit. */
 static __always_inline __u64 hash_mix(__u64 hash)

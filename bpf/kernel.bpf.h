@@ -28,8 +28,13 @@ struct socket {
 	struct file *file;
 };
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_syncookies; /* 0: never, 1: when the queue is full, 2: always */
+};
+
 struct net {
 	__u64 net_cookie; /* Linux 5.14; an atomic of the same size before */
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -67,18 +72,19 @@ struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
 	void *sk_user_data; /* of a listener: set while it is in a socket map */
-	__u32 sk_ack_backlog; /* of a listener: connections that wait for accept() */
-	__u32 sk_max_ack_backlog;
+	__u32 sk_ack_backlog; /* of a listener: its accept queue */
+	__u32 sk_max_ack_backlog; /* as listen() was told, and net.core.somaxconn allows */
 	__u8 sk_shutdown; /* RCV_SHUTDOWN | SEND_SHUTDOWN */
+	void *sk_reuseport_cb; /* its SO_REUSEPORT group */
 };
 
 struct request_sock_queue {
-	atomic_t qlen;
+	atomic_t qlen; /* handshakes that are under way */
 };
 
 struct inet_connection_sock {
-	void *icsk_ulp_data;
 	struct request_sock_queue icsk_accept_queue;
+	void *icsk_ulp_data;
 	struct {
 		__u32 lrcvtime; /* jiffies: payload received last */
 	} icsk_ack;

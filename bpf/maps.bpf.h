@@ -134,4 +134,12 @@ struct {
 	__type(value, struct bgs_probe);
 } probes __weak SEC(".maps");
 
+/* The oldest notes go first when it is full; preallocated, some 6 MiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, BGS_MAX_COOKIES);
+	__type(key, struct bgs_cookie_key);
+	__type(value, struct bgs_cookie);
+} cookies __weak SEC(".maps");
+
 #endif

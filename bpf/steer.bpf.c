@@ -17,10 +17,10 @@
 
 #include "bits.bpf.h"
 #include "client.bpf.h"
+#include "cookies.bpf.h"
 #include "maps.bpf.h"
 #include "preview.bpf.h"
 
-#define AF_INET 2
 #define INSTANCE_SEED 0x9e3779b97f4a7c15ULL
 #define LOOPBACK_IFINDEX 1 /* of every network namespace; include/net/net_namespace.h */
 
@@ -57,18 +57,6 @@ static __always_inline void ctx_local(const struct bpf_sk_lookup *ctx, __be32 ad
 		address[1] = ctx_read(ctx->local_ip6[1]);
 		address[2] = ctx_read(ctx->local_ip6[2]);
 		address[3] = ctx_read(ctx->local_ip6[3]);
-	}
-}
-
-static __always_inline void ctx_remote(const struct bpf_sk_lookup *ctx, __be32 address[4])
-{
-	if (ctx->family == AF_INET) {
-		address_from_v4(address, ctx_read(ctx->remote_ip4));
-	} else {
-		address[0] = ctx_read(ctx->remote_ip6[0]);
-		address[1] = ctx_read(ctx->remote_ip6[1]);
-		address[2] = ctx_read(ctx->remote_ip6[2]);
-		address[3] = ctx_read(ctx->remote_ip6[3]);
 	}
 }
 
@@ -153,23 +141,30 @@ static __always_inline enum bgs_color choose_color(const struct bpf_sk_lookup *c
  * kernel says. A closed listener leaves its map by itself; one that called
  * shutdown() may stay, in state CLOSE.
  */
-static __always_inline int assign(struct bpf_sk_lookup *ctx, struct bpf_sock *sk)
+static __always_inline int assign(struct bpf_sk_lookup *ctx, struct bpf_sock *sk, __u32 number,
+				  enum cookie_visit visit)
 {
+	bool noteworthy = false;
 	int err = -ENOENT;
 
 	if (!sk)
 		return err;
-	if (sk->state == BPF_TCP_LISTEN)
+	if (sk->state == BPF_TCP_LISTEN) {
 		err = bpf_sk_assign(ctx, sk, 0); /* the kernel picks among SO_REUSEPORT siblings */
+		noteworthy = !err && follow_cookies && cookie_is_noteworthy(sk, visit);
+	}
 	bpf_sk_release(sk);
+	if (noteworthy)
+		cookie_note(ctx, number);
 	return err;
 }
 
-static __always_inline int assign_first(struct bpf_sk_lookup *ctx, __u32 number, __u32 family)
+static __always_inline int assign_first(struct bpf_sk_lookup *ctx, __u32 number, __u32 family,
+					enum cookie_visit visit)
 {
 	__u32 key = BGS_SOCKET(number, family);
 
-	return assign(ctx, bpf_map_lookup_elem(&sockets, &key));
+	return assign(ctx, bpf_map_lookup_elem(&sockets, &key), number, visit);
 }
 
 static __always_inline bool is_listening(struct bpf_sock *sk)
@@ -262,7 +257,8 @@ __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u
 		if (left) {
 			key.sibling = bits_lowest(left) & (BGS_MAX_SIBLINGS - 1);
 			left &= left - 1;
-			err = assign(ctx, bpf_map_lookup_elem(&siblings, &key));
+			err = assign(ctx, bpf_map_lookup_elem(&siblings, &key), key.instance,
+				     COOKIE_FIRST);
 			if (err == -ENOENT)
 				retire_sibling(key.instance, key.sibling, family);
 		} else {
@@ -274,7 +270,7 @@ __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u
 			place = pick(ready, hash) & (BGS_MAX_INSTANCES - 1);
 			ready &= ~BIT(place);
 			key.instance = first | place;
-			err = assign_first(ctx, key.instance, family);
+			err = assign_first(ctx, key.instance, family, COOKIE_FIRST);
 			instance = bpf_map_lookup_elem(&instances, &key.instance);
 			if (instance)
 				left = instance->siblings[family];
@@ -287,6 +283,26 @@ __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u
 			retire_instance(key.instance, family);
 	}
 	return -EAGAIN;
+}
+
+/*
+ * The instance that gave this client a cookie takes the connection, whatever is
+ * active or enabled by now: its color, or -ENOENT.
+ */
+__noinline int steer_again(struct bpf_sk_lookup *ctx, __u32 slot, __u32 family)
+{
+	const struct bgs_cookie *note = cookie_find(ctx, slot);
+	__u32 number, first;
+	int err;
+
+	if (!note)
+		return -ENOENT;
+	number = note->instance;
+	first = number & ~(BGS_MAX_INSTANCES - 1);
+	err = assign_first(ctx, number, family, COOKIE_AGAIN);
+	if (err)
+		err = steer_to(ctx, first, BIT(BGS_INSTANCE_PLACE(number)), 0, family);
+	return err ? -ENOENT : (int)BGS_INSTANCE_COLOR(number);
 }
 
 /* The short way: the first listener of one instance. Almost always it is enough. */
@@ -305,7 +321,7 @@ static __always_inline int steer_color(struct bpf_sk_lookup *ctx, __u32 first, _
 	} else {
 		place = bits_lowest(ready);
 	}
-	if (!assign_first(ctx, first | (place & (BGS_MAX_INSTANCES - 1)), family))
+	if (!assign_first(ctx, first | (place & (BGS_MAX_INSTANCES - 1)), family, COOKIE_FIRST))
 		return 0;
 	for (int round = 0; round < MAX_ROUNDS; round++) {
 		int err = steer_to(ctx, first, ready, hash, family);
@@ -338,6 +354,14 @@ static __always_inline int steer_service(struct bpf_sk_lookup *ctx, __u32 slot,
 
 	if (!set || !count)
 		return SK_PASS;
+	if (follow_cookies && cookies_are_out(set)) {
+		int again = steer_again(ctx, slot, family);
+
+		if (again >= 0) {
+			count->steered[again & (BGS_COLORS - 1)]++;
+			return SK_PASS;
+		}
+	}
 	color = choose_color(ctx, slot, service, count);
 	if (try_color(ctx, slot, service, set, count, color, family))
 		return SK_PASS;

@@ -10,6 +10,7 @@
 #include "control/client.h"
 #include "duration.h"
 #include "message.h"
+#include "progress.h"
 #include "record/event.h"
 #include "switch/local.h"
 #include "switch/result.h"
@@ -22,6 +23,7 @@ const struct option change_options[] = {
 	{ "no-wait", no_argument, NULL, OPTION_NO_WAIT },
 	{ "soak", required_argument, NULL, OPTION_SOAK },
 	{ "dry-run", no_argument, NULL, 'n' },
+	DRAIN_OPTIONS("drain-timeout"),
 	{},
 };
 
@@ -42,12 +44,21 @@ int change_option(struct command_context *context, struct change *change, int op
 		change->dry_run = true;
 		return 1;
 	default:
-		return 0;
+		return drain_options_parse(&change->drain, option, &context->failure);
 	}
 }
 
+static const struct {
+	const char *verb, *method;
+} kinds[] = {
+	[CHANGE_SET] = { "set", "Set" },
+	[CHANGE_ROLLBACK] = { "rollback", "Rollback" },
+	[CHANGE_DRAIN] = { "drain", "Drain" },
+};
+
 static void report_change(const char *service, const json_t *result)
 {
+	char drained[RESULT_TEXT];
 	const char *from = json_string_value(json_object_get(result, "from"));
 	const char *to = json_string_value(json_object_get(result, "to"));
 	const char *reason = json_string_value(json_object_get(result, "reason"));
@@ -58,6 +69,8 @@ static void report_change(const char *service, const json_t *result)
 			     dry_run && !reason ? "would go" : "go", to, from);
 	else if (reason)
 		message_info("%s: %s", service, reason);
+	if (*result_drained_text(drained, result))
+		message_info("%s: %s", service, drained);
 }
 
 /* Takes over `result`; NULL: there is a failure already. */
@@ -80,11 +93,17 @@ static int report(struct command_context *context, json_t *result)
 /* Progress, for those who wait. A refusal is what the command ends with: once is enough. */
 static void show_event(const struct event *event, void *data)
 {
+	struct progress *progress = data;
 	char line[EVENT_LINE];
 
-	(void)data;
+	progress_clear(progress);
 	if (event->kind != EVENT_REFUSED)
 		message_info("%s", event_format(line, event));
+}
+
+static void show_progress(const json_t *object, void *data)
+{
+	progress_show(data, object, supervisor_now());
 }
 
 /* ---- through the agent */
@@ -95,6 +114,8 @@ static void show_reply(const json_t *parameters, void *data)
 
 	if (event_from_json(&event, json_object_get(parameters, "event")))
 		show_event(&event, data);
+	else
+		show_progress(json_object_get(parameters, "progress"), data);
 }
 
 static int signal_fd(sigset_t *before)
@@ -126,30 +147,39 @@ static json_t *or_null(const char *text)
 
 static json_t *parameters_of(const struct change *change)
 {
-	json_t *object =
-		json_pack("{s:o, s:b, s:b, s:b}", "service", or_null(change->service), "force",
-			  change->force, "wait", !change->no_wait, "dry_run", change->dry_run);
+	json_t *object = json_pack("{s:o}", "service", or_null(change->service));
 
+	if (change->kind != CHANGE_DRAIN) {
+		json_object_set_new(object, "force", json_boolean(change->force));
+		json_object_set_new(object, "dry_run", json_boolean(change->dry_run));
+		json_object_set_new(object, "wait", json_boolean(!change->no_wait));
+	}
 	if (change->color >= 0)
 		json_object_set_new(object, "color", json_string(color_name(change->color)));
 	if (change->has_soak)
 		json_object_set_new(object, "soak_ms", json_integer(change->soak_ms));
+	drain_options_add(&change->drain, object);
 	return object;
 }
 
 static int by_agent(struct command_context *context, int agent, const struct change *change)
 {
 	sigset_t before;
+	struct progress progress;
 	struct client_call call = {
-		.method = change->color >= 0 ? "Set" : "Rollback",
+		.method = kinds[change->kind].method,
 		.parameters = parameters_of(change),
 		.waits = true,
 		.stop_fd = signal_fd(&before),
 		.progress = change->no_wait ? NULL : show_reply,
+		.data = &progress,
 	};
-	json_t *reply = client_call(agent, &call, &context->failure);
-	json_t *result = json_incref(json_object_get(reply, "result"));
+	json_t *reply, *result;
 
+	progress_init(&progress);
+	reply = client_call(agent, &call, &context->failure);
+	progress_clear(&progress);
+	result = json_incref(json_object_get(reply, "result"));
 	json_decref(reply);
 	close_signals(call.stop_fd, &before);
 	if (!reply && context->failure.code == EXIT_DONE)
@@ -181,7 +211,8 @@ static int warn_of_families(struct command_context *context, const struct change
 	if (service_find(datapath, change->service, &slot, &service, &context->failure))
 		return -1;
 	/* Of a color without any listener the gate speaks. */
-	if (change->color >= 0 && (change->force || color_families(datapath, slot, change->color)))
+	if (change->kind != CHANGE_DRAIN && change->color >= 0 &&
+	    (change->force || color_families(datapath, slot, change->color)))
 		target_warn(datapath, slot, &service, change->color);
 	return 0;
 }
@@ -192,37 +223,49 @@ static int begin_here(struct command_context *context, struct local *local,
 	struct cutover_request request = { .force = change->force,
 					   .dry_run = change->dry_run,
 					   .soak_ms = change->no_wait ? 0 : change->soak_ms,
+					   .drains = !change->no_wait,
 					   .uid = getuid() };
 
-	snprintf(request.verb, sizeof(request.verb), "%s", change->verb);
+	if (change->kind == CHANGE_DRAIN)
+		return local_drain(local, change->color, &change->drain, &context->failure);
+	strcpy(request.verb, kinds[change->kind].verb);
 	if (change->color >= 0)
 		request.to = change->color;
 	else if (supervisor_rollback_request(local_supervisor(local), &request, &context->failure))
 		return -1;
 	/* Without an agent nobody is left to watch once the command has returned. */
-	return local_begin(local, &request, change->has_soak || change->no_wait, &context->failure);
+	if (supervisor_complete_request(local_supervisor(local), &request,
+					change->has_soak || change->no_wait, &change->drain,
+					&context->failure))
+		return -1;
+	return local_begin(local, &request, &context->failure);
 }
 
 static int by_itself(struct command_context *context, const struct change *change)
 {
+	struct progress progress;
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = change->service,
 				     .dry_run = change->dry_run,
-				     .show = change->no_wait ? NULL : show_event };
+				     .show = change->no_wait ? NULL : show_event,
+				     .progress = change->no_wait ? NULL : show_progress,
+				     .data = &progress };
 	struct local *local;
 	int err, signal = 0;
 
 	if (command_need_root(context) ||
 	    command_open(context, change->dry_run ? COMMAND_READS : COMMAND_CHANGES,
-			 change->verb) ||
+			 kinds[change->kind].verb) ||
 	    warn_of_families(context, change))
 		return -1;
 	setup.files = &context->files;
+	progress_init(&progress);
 	if (local_open(&local, &setup, &context->failure))
 		return -1;
 	err = begin_here(context, local, change);
 	if (!err)
 		signal = local_run(local, change->no_wait);
+	progress_clear(&progress);
 	if (!err)
 		err = report(context, local_result(local));
 	local_close(local);
@@ -267,15 +310,18 @@ static int end_by_agent(struct command_context *context, int agent, const char *
 /* Without an agent only a command that was killed can have left something under way. */
 static int end_by_itself(struct command_context *context, const char *verb, const char *service)
 {
+	struct progress progress;
 	struct local_setup setup = { .datapath = &context->datapath,
 				     .service = service,
-				     .show = show_event };
+				     .show = show_event,
+				     .data = &progress };
 	struct local *local;
 	int err;
 
 	if (command_need_root(context) || command_open(context, COMMAND_CHANGES, verb))
 		return -1;
 	setup.files = &context->files;
+	progress_init(&progress);
 	if (local_open(&local, &setup, &context->failure))
 		return -1;
 	err = !strcmp(verb, "abort")

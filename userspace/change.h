@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The commands that move traffic (set, rollback, promote, abort): through the
- * agent where there is one, else by this process itself.
+ * The commands that move traffic or end it (set, rollback, drain, promote,
+ * abort): through the agent where there is one, else by this process itself.
  */
 #ifndef BGSWITCH_CHANGE_H
 #define BGSWITCH_CHANGE_H
 
 #include "command.h"
+#include "drain/options.h"
 #include "switch/cutover.h"
 
+enum change_kind { CHANGE_SET, CHANGE_ROLLBACK, CHANGE_DRAIN };
+
 struct change {
-	const char *verb; /* "set" or "rollback" */
+	enum change_kind kind;
 	const char *service; /* NULL: the only one */
-	int color; /* of set; rollback: -1 */
+	int color; /* of set and drain; rollback: -1 */
+	struct drain_options drain;
+	/* not of drain */
 	bool force, dry_run, no_wait;
 	bool has_soak;
 	unsigned int soak_ms;

@@ -3,7 +3,7 @@
 
 int cmd_rollback(struct command_context *context, int argc, char **argv)
 {
-	struct change change = { .verb = "rollback", .color = -1 };
+	struct change change = { .kind = CHANGE_ROLLBACK, .color = -1 };
 	int option;
 
 	while ((option = command_option(context, argc, argv, change_options)) != -1) {

@@ -9,7 +9,7 @@ static bool is_color(const char *text)
 
 int cmd_set(struct command_context *context, int argc, char **argv)
 {
-	struct change change = { .verb = "set" };
+	struct change change = { .kind = CHANGE_SET };
 	const char *color;
 	int option;
 

@@ -116,6 +116,8 @@ int cmd_apply(struct command_context *context, int argc, char **argv);
 int cmd_set(struct command_context *context, int argc, char **argv);
 int cmd_split(struct command_context *context, int argc, char **argv);
 int cmd_preview(struct command_context *context, int argc, char **argv);
+int cmd_drain(struct command_context *context, int argc, char **argv);
+int cmd_conns(struct command_context *context, int argc, char **argv);
 int cmd_status(struct command_context *context, int argc, char **argv);
 int cmd_events(struct command_context *context, int argc, char **argv);
 int cmd_history(struct command_context *context, int argc, char **argv);

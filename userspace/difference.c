@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "datapath/instances.h"
-#include "duration.h"
 
 int difference_say(struct difference *difference, const char *format, ...)
 {
@@ -25,6 +24,14 @@ int difference_say(struct difference *difference, const char *format, ...)
 		return -1;
 	difference->line_count++;
 	return 0;
+}
+
+int difference_say_word(struct difference *difference, const char *name, const char *key,
+			const char *from, const char *to)
+{
+	return strcmp(from, to)
+		       ? difference_say(difference, "~ %s: %s %s -> %s", name, key, from, to)
+		       : 0;
 }
 
 void difference_free(struct difference *difference)
@@ -90,14 +97,6 @@ static int say_instances(struct difference *difference, const struct service_spe
 	return err;
 }
 
-static int say_word(struct difference *difference, const char *name, const char *key,
-		    const char *from, const char *to)
-{
-	return strcmp(from, to)
-		       ? difference_say(difference, "~ %s: %s %s -> %s", name, key, from, to)
-		       : 0;
-}
-
 static const char *on_empty(const struct bgs_flags *flags)
 {
 	return flags->pass_when_empty ? "pass" : "refuse";
@@ -119,57 +118,12 @@ static int say_spec(struct difference *difference, const struct service_spec *no
 	    say_instances(difference, wanted, now, "added") ||
 	    say_instances(difference, now, wanted, "removed"))
 		return -1;
-	return say_word(difference, name, "on_empty", on_empty(&now->flags),
-			on_empty(&wanted->flags)) ||
-			       say_word(difference, name, "affinity", affinity(&now->flags),
-					affinity(&wanted->flags))
+	return difference_say_word(difference, name, "on_empty", on_empty(&now->flags),
+				   on_empty(&wanted->flags)) ||
+			       difference_say_word(difference, name, "affinity",
+						   affinity(&now->flags), affinity(&wanted->flags))
 		       ? -1
 		       : 0;
-}
-
-static int say_duration(struct difference *difference, const char *name, const char *key,
-			unsigned int from, unsigned int to)
-{
-	char before[DURATION_TEXT], after[DURATION_TEXT];
-
-	return say_word(difference, name, key, duration_format(before, from),
-			duration_format(after, to));
-}
-
-static int say_minimum(struct difference *difference, const char *name, const struct minimum *from,
-		       const struct minimum *to)
-{
-	char before[16], after[16];
-
-	snprintf(before, sizeof(before), "%u%s", from->value, from->percent ? "%" : "");
-	snprintf(after, sizeof(after), "%u%s", to->value, to->percent ? "%" : "");
-	return say_word(difference, name, "min_healthy", before, after);
-}
-
-/* Equal in everything that say_policy() names one by one. */
-static bool check_equal(const struct policy *left, const struct policy *right)
-{
-	struct policy other = *right; /* borrows its strings */
-
-	other.min_healthy = left->min_healthy;
-	other.failover = left->failover;
-	other.soak_ms = left->soak_ms;
-	other.ready_timeout_ms = left->ready_timeout_ms;
-	return policy_equal(left, &other);
-}
-
-static int say_policy(struct difference *difference, const char *name, const struct policy *now,
-		      const struct policy *wanted)
-{
-	if (say_word(difference, name, "failover", failover_name(now->failover),
-		     failover_name(wanted->failover)) ||
-	    say_minimum(difference, name, &now->min_healthy, &wanted->min_healthy) ||
-	    say_duration(difference, name, "soak", now->soak_ms, wanted->soak_ms) ||
-	    say_duration(difference, name, "ready_timeout", now->ready_timeout_ms,
-			 wanted->ready_timeout_ms))
-		return -1;
-	return check_equal(now, wanted) ? 0
-					: difference_say(difference, "~ %s: check changed", name);
 }
 
 static struct change *add_change(struct difference *difference, enum change_kind kind,
@@ -210,13 +164,14 @@ static int compare_service(struct difference *difference, const struct service *
 	if (say_spec(difference, &running->spec, &wanted->spec))
 		return -1;
 	between = difference->line_count;
-	if (say_policy(difference, name, policy, &wanted->policy))
+	if (difference_policy(difference, name, policy, &wanted->policy))
 		return -1;
 	/* The kernel's part of a policy that is in force already. */
 	if (running->spec.flags.failover != wanted->spec.flags.failover &&
 	    policy->failover == wanted->policy.failover &&
-	    say_word(difference, name, "failover", running->spec.flags.failover ? "on" : "off",
-		     wanted->spec.flags.failover ? "on" : "off"))
+	    difference_say_word(difference, name, "failover",
+				running->spec.flags.failover ? "on" : "off",
+				wanted->spec.flags.failover ? "on" : "off"))
 		return -1;
 	if (difference->line_count == before)
 		return 0;

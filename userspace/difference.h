@@ -42,6 +42,14 @@ void difference_free(struct difference *difference);
 int difference_say(struct difference *difference, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The same for a value: "~ NAME: KEY FROM -> TO", and nothing if both are one. */
+int difference_say_word(struct difference *difference, const char *name, const char *key,
+			const char *from, const char *to);
+
+/* A line for each thing in which the policies of the service `name` differ. */
+int difference_policy(struct difference *difference, const char *name, const struct policy *now,
+		      const struct policy *wanted);
+
 /* What a service that yields keeps meanwhile: what it has before and after. */
 void difference_common(struct service_spec *common, const struct change *change);
 

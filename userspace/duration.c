@@ -82,6 +82,15 @@ int duration_parse(unsigned int *milliseconds, const char *text, const char *wha
 	return 0;
 }
 
+int duration_parse_or_inf(unsigned int *milliseconds, unsigned int forever, const char *text,
+			  const char *what, struct failure *failure)
+{
+	if (strcmp(text, "inf"))
+		return duration_parse(milliseconds, text, what, failure);
+	*milliseconds = forever;
+	return 0;
+}
+
 const char *duration_format(char text[DURATION_TEXT], unsigned int milliseconds)
 {
 	size_t i = 0;

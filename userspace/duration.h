@@ -15,6 +15,10 @@
 int duration_parse(unsigned int *milliseconds, const char *text, const char *what,
 		   struct failure *failure);
 
+/* The same, and "inf" is `forever`. */
+int duration_parse_or_inf(unsigned int *milliseconds, unsigned int forever, const char *text,
+			  const char *what, struct failure *failure);
+
 /* The shortest exact form: "250ms", "30s", "5m". */
 const char *duration_format(char text[DURATION_TEXT], unsigned int milliseconds);
 

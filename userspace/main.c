@@ -13,10 +13,20 @@
 
 #define OPTIONS_OF_CHANGES                                                                         \
 	"  --force      also to a color that is not healthy\n"                                     \
-	"  --no-wait    return right after the switch; an agent goes on watching\n"                \
+	"  --no-wait    return right after the switch; an agent goes on with the rest\n"           \
 	"  --soak TIME  how long it is watched, as 500ms, 30s, 5m, 2h; 0: not at all.\n"           \
 	"               If it fails meanwhile, new connections go back (exit code 5).\n"           \
-	"  -n           only say what would be done\n"
+	"  -n           only say what would be done\n"                                             \
+	"  --drain-timeout TIME|inf\n"                                                             \
+	"               the time that the other color's connections have to "                      \
+	"end\n" OPTIONS_OF_DRAINS
+
+#define OPTIONS_OF_DRAINS                                                                          \
+	"  --close-idle TIME\n"                                                                    \
+	"               close connections gently that were idle for so long\n"                     \
+	"  --over TIME  spread closes over this time\n"                                            \
+	"  --kill       reset what is left when the time is over (exit code 4)\n"                  \
+	"  --keep       leave it then (exit code 4 too: it is not safe to stop)\n"
 
 static const struct command commands[] = {
 	{ "attach", "IF...|all", "steer new connections that arrive on these interfaces",
@@ -43,18 +53,30 @@ static const struct command commands[] = {
 	  "SIGHUP reads it again. When the agent ends, steering goes on as it is.\n" },
 	{ "check", "[SERVICE] [COLOR]", "probe now, and explain", cmd_check, false,
 	  "Exit code 3: this color, or without one the active color, is unhealthy.\n" },
-	{ "set", "[SERVICE] COLOR [--force] [--no-wait] [--soak TIME] [-n]",
-	  "check this color, send new connections to it, watch it", cmd_set, false,
-	  OPTIONS_OF_CHANGES },
+	{ "set",
+	  "[SERVICE] COLOR [--force] [--no-wait] [--soak TIME] [--drain-timeout TIME]\n"
+	  "         [--close-idle TIME] [--over TIME] [--kill|--keep] [-n]",
+	  "check this color, send new connections to it, drain the other one, watch it", cmd_set,
+	  false, OPTIONS_OF_CHANGES },
 	{ "promote", "[SERVICE]", "end the soak now, as passed", cmd_promote, false },
 	{ "abort", "[SERVICE]", "undo the cutover that is under way", cmd_abort, false },
-	{ "rollback", "[SERVICE] [--force] [--no-wait] [--soak TIME] [-n]",
+	{ "rollback",
+	  "[SERVICE] [--force] [--no-wait] [--soak TIME] [--drain-timeout TIME]\n"
+	  "         [--close-idle TIME] [--over TIME] [--kill|--keep] [-n]",
 	  "go back to the previous color", cmd_rollback, false, OPTIONS_OF_CHANGES },
 	{ "split", "[SERVICE] PERCENT", "share of new connections that standby gets", cmd_split,
 	  false },
 	{ "preview", "add CIDR...|- COLOR [SERVICE] | rm CIDR...|- [SERVICE] | ls [SERVICE]",
 	  "client networks that always get one color", cmd_preview, true,
 	  "  -            networks come from standard input\n" },
+	{ "drain",
+	  "[SERVICE] COLOR [--timeout TIME|inf] [--close-idle TIME] [--over TIME]\n"
+	  "         [--kill|--keep]",
+	  "wait until a color is safe to stop", cmd_drain, false,
+	  "  --timeout TIME|inf\n"
+	  "               how long its connections may take to end\n" OPTIONS_OF_DRAINS },
+	{ "conns", "[SERVICE] [COLOR]", "the connections of services, by color and instance",
+	  cmd_conns, true },
 	{ "status", "[-w]", "what is attached, active, listening and healthy", cmd_status, false,
 	  "  -w           show it every second\n" },
 	{ "events", "[-f] [-n N]", "what happened, and with -f what happens", cmd_events, false,
@@ -99,8 +121,9 @@ static void print_help(void)
 	     "  The last five can be set as BGSWITCH_NETNS, BGSWITCH_BPFFS, ... too.\n"
 	     "\n"
 	     "Exit codes: 0 done, 1 usage, 2 kernel, permission or I/O,\n"
-	     "  3 refused and nothing changed, 5 switched, then rolled back by itself,\n"
-	     "  6 the agent cannot be reached, 7 another operation is in progress");
+	     "  3 refused and nothing changed, 4 switched, and connections were cut or left,\n"
+	     "  5 switched, then rolled back by itself, 6 the agent cannot be reached,\n"
+	     "  7 another operation is in progress");
 }
 
 static void print_command(const struct command *command)

@@ -93,6 +93,10 @@ int status_read(struct status *status, const struct datapath *datapath, struct f
 		return -1;
 	}
 	status->listener_count = count;
+	if (status_connections_read(&status->connections, datapath, failure)) {
+		status_free(status);
+		return -1;
+	}
 	if (count)
 		qsort(status->listeners, count, sizeof(*status->listeners), by_number);
 	diagnose_listeners(&status->warnings, status->datapath, status->services,
@@ -105,6 +109,7 @@ void status_free(struct status *status)
 {
 	free(status->services);
 	free(status->listeners);
+	status_connections_free(&status->connections);
 	warnings_free(&status->warnings);
 	status->services = NULL;
 	status->listeners = NULL;
@@ -167,11 +172,12 @@ static json_t *instance_json(const struct status *status, const struct service *
 
 	/* Checks come with the agent; until then health is unknown and nothing was checked. */
 	return json_pack(
-		"{s:s, s:b, s:b, s:s, s:o, s:o, s:n}", "address",
+		"{s:s, s:b, s:b, s:s, s:o, s:o, s:o, s:n}", "address",
 		endpoint_format(text, &endpoint->key, endpoint->any_family), "listening", listening,
 		"in_rotation", (int)(service->enabled[color] >> place & 1), "health", "unknown",
 		"pid", listener && listener->pid ? json_integer(listener->pid) : json_null(),
 		"comm", listener && listener->pid ? text_json(listener->comm) : json_null(),
+		"connections", status_connections_instance(&status->connections, number),
 		"last_check");
 }
 
@@ -179,19 +185,20 @@ static json_t *color_json(const struct status *status, const struct service *ser
 			  enum bgs_color color, const struct bgs_counters *counters)
 {
 	const struct color_spec *spec = &service->spec.colors[color];
-	json_t *instances = json_array();
+	json_t *instances = json_array(), *connections;
+	bool zero;
 
 	for (size_t place = 0; place < spec->count; place++) {
 		if (color_has(spec, place))
 			json_array_append_new(instances,
 					      instance_json(status, service, color, place));
 	}
-	/* Connections are not counted yet, and what is not counted is not claimed to be safe. */
-	return json_pack("{s:s, s:s, s:n, s:{s:n, s:n, s:n, s:n}, s:I, s:o}", "role",
-			 status_role(service, color), "health", "unknown", "safe_to_stop",
-			 "connections", "handshaking", "accept_queue", "established", "untagged",
-			 "steered_total", (json_int_t)counters->steered[color], "instances",
-			 instances);
+	connections = status_connections_color(&status->connections, service, color, &zero);
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "role", status_role(service, color),
+			 "health", "unknown", "safe_to_stop",
+			 status_safe_to_stop(&status->connections, service, color, zero),
+			 "connections", connections, "steered_total",
+			 (json_int_t)counters->steered[color], "instances", instances);
 }
 
 static json_t *service_json(const struct status *status, const struct service *service)

@@ -9,6 +9,7 @@
 #include "datapath/listeners.h"
 #include "datapath/services.h"
 #include "diagnosis.h"
+#include "status_connections.h"
 
 struct status {
 	const struct datapath *datapath; /* NULL: nothing is pinned */
@@ -18,6 +19,7 @@ struct status {
 	size_t service_count;
 	struct listener *listeners; /* sorted by instance number */
 	size_t listener_count;
+	struct status_connections connections;
 	struct warnings warnings;
 };
 

@@ -117,13 +117,16 @@ static void print_heading(const json_t *status)
 
 static void print_operation(const json_t *operation, const char *state)
 {
-	char left[DURATION_TEXT];
+	const json_t *left = json_object_get(operation, "left_ms");
+	char text[DURATION_TEXT];
 
 	if (!json_is_object(operation))
 		return;
-	printf("  %s: %s %s -> %s, %s left\n", state, text_of(operation, "operation"),
-	       text_of(operation, "from"), text_of(operation, "to"),
-	       duration_format(left, number_of(operation, "left_ms") / 1000 * 1000));
+	printf("  %s: %s %s -> %s", state, text_of(operation, "operation"),
+	       text_of(operation, "from"), text_of(operation, "to"));
+	if (json_is_integer(left))
+		printf(", %s left", duration_format(text, json_integer_value(left) / 1000 * 1000));
+	puts("");
 }
 
 static void print_service_check(const json_t *check)

@@ -18,6 +18,8 @@
 #define BGS_ATTACHED_BITS 4096 /* interface indexes that are found without a hash */
 #define BGS_MAX_PREVIEWS 262144 /* networks, of all services and both families */
 #define BGS_PROBES 64 /* connections of our own that can be traced at once */
+#define BGS_MAX_COOKIES 65536 /* clients that were sent SYN cookies lately, of all services */
+#define BGS_COOKIE_TTL_S 10 /* seconds from the SYN in which the ACK is looked for */
 #define BGS_NAME_SIZE 32 /* of a service, with the final NUL */
 #define BGS_IFNAME_SIZE 16 /* IFNAMSIZ of <linux/if.h> */
 

@@ -112,6 +112,7 @@ struct bgs_sibling_key {
  */
 struct bgs_rotation {
 	__u64 ready[BGS_COLORS][BGS_FAMILIES];
+	__u64 cookie_ns[BGS_COLORS]; /* last note in `cookies`, CLOCK_MONOTONIC; 0: none yet */
 };
 
 /* `counters`: slot -> outcomes of lookups, one copy per CPU. */
@@ -268,7 +269,8 @@ struct bgs_connection {
 	__u64 listener; /* cookie of the listener, of a handshake; else 0 */
 	__u64 since_ns; /* see struct bgs_tag; 0: not known */
 	__u64 received, acked; /* bytes of payload, from and to the client */
-	__u32 sent_ago, received_ago; /* jiffies since the last payload; clock_getres(CLOCK_MONOTONIC_COARSE) */
+	__u32 sent_ago, received_ago; /* jiffies since the last payload;
+					 clock_getres(CLOCK_MONOTONIC_COARSE) */
 	__u32 rtt_us; /* smoothed; 0: not measured yet */
 	__u32 answered; /* 1: the last word was the application's; see answered.bpf.h */
 };
@@ -285,6 +287,23 @@ struct bgs_probe {
 };
 
 #define BGS_PROBE_UNKNOWN (~0U) /* taken by a listener of no instance */
+
+/*
+ * `cookies`: client of a service -> the instance that answers its SYN with a
+ * cookie, as it seemed when it was chosen. For BGS_COOKIE_TTL_S seconds that
+ * instance gets what the client sends, for no other one believes the cookie.
+ */
+struct bgs_cookie_key {
+	__be32 address[4]; /* the client's; IPv4 is kept v4-mapped */
+	__u16 port; /* the client's, host byte order */
+	__u16 slot;
+};
+
+struct bgs_cookie {
+	__u64 noted_ns; /* CLOCK_MONOTONIC */
+	__u32 instance;
+	__u32 reserved;
+};
 
 /*
  * One line of the `adopt` iterator, read as bytes: a listener that matters to
@@ -343,7 +362,7 @@ _Static_assert(sizeof(struct bgs_port) == 8, "layout");
 _Static_assert(sizeof(struct bgs_route) == 8, "one word");
 _Static_assert(sizeof(struct bgs_service) == 64, "one cache line");
 _Static_assert(sizeof(struct bgs_instance) == 48, "layout");
-_Static_assert(sizeof(struct bgs_rotation) == 32, "layout");
+_Static_assert(sizeof(struct bgs_rotation) == 48, "layout");
 _Static_assert(sizeof(struct bgs_counters) == 56, "layout");
 _Static_assert(sizeof(struct bgs_preview_key) == 24, "key without padding");
 _Static_assert(sizeof(struct bgs_prefixes) == 24, "layout");
@@ -354,6 +373,8 @@ _Static_assert(sizeof(struct bgs_connections) == 32, "layout");
 _Static_assert(sizeof(struct bgs_queue) == 32, "layout");
 _Static_assert(sizeof(struct bgs_connection) == 120, "layout");
 _Static_assert(sizeof(struct bgs_probe) == 8, "layout");
+_Static_assert(sizeof(struct bgs_cookie_key) == 20, "key without padding");
+_Static_assert(sizeof(struct bgs_cookie) == 16, "layout");
 _Static_assert(sizeof(struct bgs_report) == 56, "layout");
 _Static_assert(sizeof(struct bgs_flip) == 16, "argument");
 

@@ -12,7 +12,7 @@ import threading
 IPPROTO_MPTCP = 262
 
 
-def listen(address, port, reuseport=False, protocol=0):
+def listen(address, port, reuseport=False, protocol=0, backlog=4096):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM, protocol)
     try:
@@ -23,7 +23,7 @@ def listen(address, port, reuseport=False, protocol=0):
             only = not (address == "::" or address.startswith("::ffff:"))
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
         sock.bind((address, port))
-        sock.listen(4096)
+        sock.listen(backlog)
     except BaseException:
         sock.close()
         raise

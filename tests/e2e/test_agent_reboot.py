@@ -131,3 +131,30 @@ def test_interface_that_comes_back_is_steered_again(net, bgs, agent, labels, tra
         wait_for(lambda: ask(OTHER_HOST4) == "blue", "eth1 to be steered again")
     trail.wait_event("interface", "eth1 came back and is steered again", count=3)
     assert not bgs.warnings()
+
+
+DRAINED = """
+services:
+  web:
+    listen: "0.0.0.0:80"
+    blue: {instances: ":8081", stop: systemctl stop web@blue}
+    green: {instances: [":8082", ":8083"], stop: [/bin/sh, -c, "kill $(cat 'a b')"]}
+    drain: {timeout: inf, close_idle: 10s, over: 1m}
+    keep_warm: 0
+"""
+
+
+def test_drains_and_stop_commands_are_as_before(bgs, attached, agent, trail, tmp_path):
+    """The maps know nothing of them: the state file has to, over commands, agents and reboots."""
+    path = tmp_path / "drained.yaml"
+    path.write_text(DRAINED)
+    bgs("apply", path)
+    assert bgs("apply", path, "-n") == ""
+    reboot(agent, trail)
+    agent.start()
+    trail.wait_event("restored", "1 service")
+    assert bgs("apply", path, "-n") == ""
+    path.write_text(DRAINED.replace("inf", "5m").replace("web@blue", "web").replace("1m}", "off}"))
+    assert bgs("apply", path, "-n").splitlines() == [
+        "~ web: drain timeout inf -> 5m", "~ web: drain over 1m -> off",
+        "~ web: blue stop command changed"]

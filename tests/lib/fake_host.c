@@ -64,9 +64,10 @@ static int record(void *data, const struct cutover *cutover, struct failure *fai
 	bool fails = fake->record_fails || (fake->late_record_fails && late);
 
 	trace(fake, "save:%s%s",
-	      over		 ? "nothing"
-	      : cutover->flipped ? "soaking"
-				 : "switching",
+	      over				   ? "nothing"
+	      : cutover->state == CUTOVER_DRAINING ? "draining"
+	      : cutover->flipped		   ? "soaking"
+						   : "switching",
 	      fails ? "!" : "");
 	fake->record_is_open = !over;
 	if (fails)
@@ -119,6 +120,58 @@ static void finished(void *data, const struct cutover *cutover)
 		fake_begin(fake, again);
 }
 
+static bool receives(void *data, enum bgs_color color)
+{
+	const struct fake_host *fake = data;
+
+	assert_int_equal(color, !fake->cutover.request.to);
+	return fake->receives;
+}
+
+static int count(void *data, enum bgs_color color, struct connection_counts *counts,
+		 struct failure *failure)
+{
+	const struct fake_host *fake = data;
+
+	assert_int_equal(color, !fake->cutover.request.to);
+	if (fake->count_fails)
+		return failure_set(failure, EXIT_SYSTEM, "look", "nothing can be counted");
+	*counts = fake->counts;
+	return 0;
+}
+
+static int close_idle(void *data, enum bgs_color color, unsigned int idle_ms, unsigned int share,
+		      unsigned int *closed, struct failure *failure)
+{
+	(void)data;
+	(void)color;
+	(void)idle_ms;
+	(void)share;
+	(void)closed;
+	return failure_set(failure, EXIT_SYSTEM, "look", "nothing can be closed");
+}
+
+static int cut(void *data, enum bgs_color color, unsigned int share, unsigned int most,
+	       unsigned int *done, struct failure *failure)
+{
+	struct fake_host *fake = data;
+
+	(void)color;
+	(void)share;
+	(void)failure;
+	*done = fake->counts.established < most ? fake->counts.established : most;
+	fake->counts.established -= *done;
+	if (*done)
+		trace(fake, "cut:%u", *done);
+	return 0;
+}
+
+static void warn(void *data, const struct failure *failure)
+{
+	assert_true(*failure->what);
+	trace(data, "warn");
+}
+
 static const struct cutover_host host = {
 	.now = now,
 	.gate = gate,
@@ -127,6 +180,7 @@ static const struct cutover_host host = {
 	.route = route,
 	.record = record,
 	.flip = flip,
+	.receives = receives,
 	.announce = announce,
 	.finished = finished,
 };
@@ -138,8 +192,9 @@ void fake_init(struct fake_host *fake)
 		.health = { HEALTH_HEALTHY, HEALTH_HEALTHY },
 		.reason = "connection refused",
 		.route = { .active = BGS_BLUE },
+		.drain_host = { now, count, count, close_idle, cut, warn, fake },
 	};
-	cutover_init(&fake->cutover, &host, fake);
+	cutover_init(&fake->cutover, &host, &fake->drain_host, fake);
 }
 
 void fake_begin(struct fake_host *fake, const struct cutover_request *request)
@@ -151,11 +206,14 @@ void fake_begin(struct fake_host *fake, const struct cutover_request *request)
 
 void fake_step(struct fake_host *fake)
 {
-	const struct cutover before = fake->cutover;
-	bool healthy, due = cutover_is_due(&fake->cutover);
-	unsigned int deeds = fake->deeds;
-	struct cutover after;
+	bool healthy, due;
+	struct cutover before, after;
+	unsigned int deeds;
 
+	cutover_drain_step(&fake->cutover);
+	before = fake->cutover;
+	deeds = fake->deeds;
+	due = cutover_is_due(&fake->cutover);
 	cutover_step(&fake->cutover);
 	if (due) {
 		assert_true(fake->deeds > deeds);
@@ -163,8 +221,7 @@ void fake_step(struct fake_host *fake)
 	}
 	assert_int_equal(fake->deeds, deeds);
 	after = fake->cutover;
-	healthy = before.state == CUTOVER_SOAKING &&
-		  fake->health[before.request.to] == HEALTH_HEALTHY;
+	healthy = cutover_is_watching(&before) && fake->health[before.request.to] == HEALTH_HEALTHY;
 	assert_int_equal(after.was_healthy, before.was_healthy || healthy);
 	after.was_healthy = before.was_healthy;
 	assert_memory_equal(&after, &before, sizeof(after));

@@ -5,6 +5,8 @@
  * that the cutover does is written into a trace:
  *
  *   say:checking save:switching flip:green say:switching ... save:nothing end:complete
+ *
+ * What a drain does of itself is not in it, but for resets: cut:NUMBER.
  */
 #ifndef BGSWITCH_TESTS_FAKE_HOST_H
 #define BGSWITCH_TESTS_FAKE_HOST_H
@@ -22,6 +24,10 @@ struct fake_host {
 	struct bgs_route route;
 	bool route_fails, flip_fails, record_fails;
 	bool late_record_fails; /* the one after a flip, only */
+	bool receives; /* preview networks send clients to the color that is drained */
+	struct drain_host drain_host;
+	struct connection_counts counts; /* of the color that is drained; resets take them away */
+	bool count_fails;
 	/* What the cutover did, in order; cut off when it is full. */
 	char trace[2048];
 	unsigned int deeds; /* words that were written there */
@@ -42,8 +48,9 @@ void fake_init(struct fake_host *fake);
 void fake_begin(struct fake_host *fake, const struct cutover_request *request);
 
 /*
- * A step, and what cutover_is_due() promises of it: it does something when it
- * is due, and nothing (but to note that the target is healthy) when not.
+ * A step, of the drain first, and what cutover_is_due() promises of it: it does
+ * something when it is due, and nothing (but to note that the target is healthy)
+ * when not.
  */
 void fake_step(struct fake_host *fake);
 

@@ -132,6 +132,29 @@ static void set_soak(struct scene *scene, const char *service, unsigned int soak
 	policy_free(&policy);
 }
 
+/* The maps know a color's instances and nothing of its stop command. */
+static void test_stop_commands_come_back_with_their_service(void **data)
+{
+	struct scene *scene = *data;
+	struct config *config;
+	struct policy policy;
+
+	policy_init(&policy);
+	policy.stop.commands[BGS_GREEN].argv = calloc(3, sizeof(char *));
+	policy.stop.commands[BGS_GREEN].argv[0] = strdup("systemctl");
+	policy.stop.commands[BGS_GREEN].argv[1] = strdup("stop green; # \"'");
+	policy.drain.timeout_ms = DRAIN_FOREVER;
+	state_set_policy(scene->state, "web", &policy);
+	capture(scene);
+	reopen(scene);
+	capture(scene);
+	config = config_of(scene);
+	assert_true(policy_equal(&config->services[1].policy, &policy));
+	assert_int_equal(config->services[1].spec.colors[BGS_GREEN].count, 2);
+	config_free(config);
+	policy_free(&policy);
+}
+
 static unsigned int soak_of(const struct scene *scene, const char *service)
 {
 	struct failure failure = {};
@@ -166,7 +189,9 @@ static void test_policies_outlive_what_the_maps_say(void **data)
 static void test_what_belongs_to_a_removed_service_goes_with_it(void **data)
 {
 	struct scene *scene = *data;
+	const struct pending_stop pending = { .color = BGS_BLUE, .due_ms = 1 };
 	struct operation operation = { .verb = "set" };
+	struct pending_stop stop;
 	struct config *config;
 	struct bgs_route route;
 
@@ -175,12 +200,16 @@ static void test_what_belongs_to_a_removed_service_goes_with_it(void **data)
 	state_set_operation(scene->state, "web", &operation);
 	state_set_operation(scene->state, "api", &operation);
 	state_set_previous(scene->state, "web", BGS_GREEN);
+	state_set_stop(scene->state, "web", &pending);
+	state_set_stop(scene->state, "api", &pending);
 	remove_service(scene, scene->web);
 	capture(scene);
 	reopen(scene);
 	assert_false(state_operation(scene->state, "web", &operation));
 	assert_true(state_operation(scene->state, "api", &operation));
 	assert_int_equal(state_previous(scene->state, "web"), -1);
+	assert_false(state_stop(scene->state, "web", &stop));
+	assert_true(state_stop(scene->state, "api", &stop));
 	assert_false(state_route(scene->state, "web", &route));
 	assert_int_not_equal(soak_of(scene, "web"), 5000);
 	config = config_of(scene);
@@ -296,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scene_test(test_declared_services_come_back),
 		scene_test(test_policies_outlive_what_the_maps_say),
+		scene_test(test_stop_commands_come_back_with_their_service),
 		scene_test(test_what_belongs_to_a_removed_service_goes_with_it),
 		scene_test(test_policy_alone_is_no_service),
 		scene_test(test_preview_networks_come_back),

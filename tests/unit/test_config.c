@@ -305,7 +305,7 @@ static void test_documented_examples_are_read(void **state)
 		config_free(config);
 		block = strstr(block, end) + 1;
 	}
-	assert_int_equal(count, 2);
+	assert_int_equal(count, 4);
 	free(text);
 }
 

@@ -47,7 +47,7 @@ static const struct {
 	{ "agent:\n  webhooks: []\n", "2:13: agent.webhooks: 0 entries; allowed: 1..8" },
 	{ "defaults: {listen: 80}\n",
 	  "1:12: defaults: unknown key 'listen'; allowed: check, min_healthy, failover, on_empty, "
-	  "affinity, soak, ready_timeout" },
+	  "affinity, soak, ready_timeout, drain, keep_warm, stop_timeout" },
 	{ "defaults: {soak: soon}\n", "1:18: defaults.soak: 'soon' is not a length of time" },
 	{ "defaults: {check: {rise: 0}}\n",
 	  "1:26: defaults.check.rise: '0' is out of range; allowed: 1..100" },
@@ -59,7 +59,8 @@ static const struct {
 	  "1:49: defaults.check.fast_interval: '2s' is longer than the interval" },
 	{ WEB "    risee: 2\n",
 	  "6:5: services.web: unknown key 'risee'; allowed: listen, blue, green, check, "
-	  "min_healthy, failover, on_empty, affinity, soak, ready_timeout" },
+	  "min_healthy, failover, on_empty, affinity, soak, ready_timeout, drain, keep_warm, "
+	  "stop_timeout" },
 	{ WEB "    listen: 81\n", "6:5: key 'listen' is given twice; first in line 3" },
 	{ WEB "    soak: 60\n", "6:11: services.web.soak: '60' is not a length of time" },
 	{ WEB "    soak: 31d\n", "6:11: services.web.soak: '31d' is not a length of time" },

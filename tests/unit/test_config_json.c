@@ -113,15 +113,16 @@ static void random_tls(struct check *check)
 	check->tls.insecure = choose(2);
 }
 
-static void random_command(struct check *check)
+static char **random_command(const char *begin)
 {
 	unsigned int count = between(1, 5);
+	char **words = calloc(count + 1, sizeof(*words));
 
-	check->command = calloc(count + 1, sizeof(*check->command));
-	assert_non_null(check->command);
-	check->command[0] = random_plain("/");
+	assert_non_null(words);
+	words[0] = random_plain(begin);
 	for (unsigned int i = 1; i < count; i++)
-		check->command[i] = random_any();
+		words[i] = random_any();
+	return words;
 }
 
 static void random_times(struct check *check)
@@ -137,6 +138,31 @@ static void random_times(struct check *check)
 		check->fall = between(1, 100);
 }
 
+static void random_drain(struct drain_policy *drain)
+{
+	if (choose(2))
+		drain->timeout_ms = choose(4) ? choose(DURATION_MAX_MS + 1) : DRAIN_FOREVER;
+	drain->at_deadline = choose(DEADLINE_KEEP + 1);
+	if (choose(2))
+		drain->close_idle_ms = between(10, DURATION_MAX_MS);
+	if (choose(2) && drain->timeout_ms >= 10)
+		drain->over_ms = drain->timeout_ms < DURATION_MAX_MS
+					 ? between(10, drain->timeout_ms)
+					 : DURATION_MAX_MS;
+}
+
+static void random_stop(struct stop_policy *stop)
+{
+	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
+		if (choose(2))
+			stop->commands[color].argv = random_command(choose(2) ? "/" : "stop");
+	}
+	if (choose(2))
+		stop->keep_warm_ms = choose(DURATION_MAX_MS + 1);
+	if (choose(2))
+		stop->timeout_ms = between(1, DURATION_MAX_MS);
+}
+
 static void random_policy(struct policy *policy)
 {
 	struct check *check = &policy->check;
@@ -148,7 +174,7 @@ static void random_policy(struct policy *policy)
 	if (check->kind == CHECK_HTTPS)
 		random_tls(check);
 	if (check->kind == CHECK_COMMAND)
-		random_command(check);
+		check->command = random_command("/");
 	if (check->kind != CHECK_NONE)
 		random_times(check);
 	policy->min_healthy.percent = choose(2);
@@ -158,6 +184,8 @@ static void random_policy(struct policy *policy)
 		policy->soak_ms = choose(DURATION_MAX_MS);
 	if (choose(2))
 		policy->ready_timeout_ms = between(1, 86400000);
+	random_drain(&policy->drain);
+	random_stop(&policy->stop);
 }
 
 /* NULL, or left out because it is the default. */
@@ -215,13 +243,29 @@ static bool same_check(const struct check *left, const struct check *right)
 	       same_command(left->command, right->command);
 }
 
+static bool same_drain(const struct drain_policy *left, const struct drain_policy *right)
+{
+	return left->timeout_ms == right->timeout_ms && left->at_deadline == right->at_deadline &&
+	       left->close_idle_ms == right->close_idle_ms && left->over_ms == right->over_ms;
+}
+
+static bool same_stop(const struct stop_policy *left, const struct stop_policy *right)
+{
+	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
+		if (!same_command(left->commands[color].argv, right->commands[color].argv))
+			return false;
+	}
+	return left->keep_warm_ms == right->keep_warm_ms && left->timeout_ms == right->timeout_ms;
+}
+
 static bool same_policy(const struct policy *left, const struct policy *right)
 {
 	return same_check(&left->check, &right->check) &&
 	       left->min_healthy.value == right->min_healthy.value &&
 	       left->min_healthy.percent == right->min_healthy.percent &&
 	       left->failover == right->failover && left->soak_ms == right->soak_ms &&
-	       left->ready_timeout_ms == right->ready_timeout_ms;
+	       left->ready_timeout_ms == right->ready_timeout_ms &&
+	       same_drain(&left->drain, &right->drain) && same_stop(&left->stop, &right->stop);
 }
 
 static void test_policies_survive_json(void **state)
@@ -249,6 +293,35 @@ static void test_policies_survive_json(void **state)
 	}
 }
 
+/* Changes one thing that is part of every policy. */
+static void disturb(struct policy *policy)
+{
+	char **argv;
+
+	switch (choose(6)) {
+	case 0:
+		policy->soak_ms++;
+		break;
+	case 1:
+		policy->drain.at_deadline ^= 1;
+		break;
+	case 2:
+		policy->drain.close_idle_ms = policy->drain.close_idle_ms ? 0 : 10;
+		break;
+	case 3:
+		policy->stop.keep_warm_ms ^= 1;
+		break;
+	case 4:
+		policy->stop.timeout_ms ^= 2;
+		break;
+	default: /* a command goes to the other color */
+		argv = policy->stop.commands[BGS_BLUE].argv;
+		policy->stop.commands[BGS_BLUE] = policy->stop.commands[BGS_GREEN];
+		policy->stop.commands[BGS_GREEN].argv = argv;
+		break;
+	}
+}
+
 /* Two that differ are not equal: random ones against the comparison by fields. */
 static void test_equality_is_that_of_the_fields(void **state)
 {
@@ -263,7 +336,7 @@ static void test_equality_is_that_of_the_fields(void **state)
 		if (left.check.kind != CHECK_NONE && seed % 2)
 			right.check.fall = right.check.fall % 100 + 1;
 		else if (seed % 3)
-			right.soak_ms++;
+			disturb(&right);
 		assert_int_equal(policy_equal(&left, &right), same_policy(&left, &right));
 		policy_free(&left);
 		policy_free(&right);
@@ -294,6 +367,9 @@ static const struct {
 	{ "{\"soak\": -1}", "state:1:10: soak: '-1' is not a length of time" },
 	{ "{\"soak\": null}", "soak: 'null' is not a length of time" },
 	{ "{\"listen\": \":80\"}", "unknown key 'listen'" },
+	{ "{\"stop\": {\"red\": [\"a\"]}}", "stop: unknown key 'red'" },
+	{ "{\"stop\": {\"blue\": []}}", "stop.blue: 0 entries" },
+	{ "{\"drain\": {\"timeout\": 1}}", "drain.timeout: '1' is not a length of time" },
 	{ "{\"affinity\": \"client\"}", "unknown key 'affinity'" },
 	{ "{\"check\": {\"type\": 1}}", "check.type: '1' is unknown" },
 	{ "{\"check\": {\"body\": \"a\\u0000b\", \"type\": \"http\"}}", "U+0000" },
@@ -322,6 +398,8 @@ static const char *const services[] = {
 	"{listen: [\":1\", \":2\"], blue: [\":3\", \"[::1]:4\"], green: 127.0.0.1:5}",
 	"{listen: 1, blue: 2, green: 3, failover: off, on_empty: pass, affinity: connection}",
 	"{listen: 1, blue: [2, 4], green: [3, 5], min_healthy: 2, check: {type: none}}",
+	"{listen: 1, blue: {instances: 2}, green: {instances: [3, 4], stop: stop it}}",
+	"{listen: 1, blue: {instances: 2, stop: [a, '']}, green: 3, drain: {timeout: inf}}",
 };
 
 static struct config *parse(const char *service)

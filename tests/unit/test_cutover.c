@@ -12,16 +12,21 @@
 
 #define READY_MS 30000
 #define SOAK_MS 60000
+#define DRAIN_MS 30000
 
 static const struct cutover_request to_green = { .verb = "set",
 						 .to = BGS_GREEN,
 						 .soak_ms = SOAK_MS,
 						 .ready_timeout_ms = READY_MS,
+						 .drain = { .timeout_ms = DRAIN_MS },
 						 .uid = 1000 };
 
 #define GATE "say:checking "
 /* The flip, up to where the soak begins. */
-#define FLIP "save:switching flip:green say:switching say:soaking save:soaking "
+#define SWITCH "save:switching flip:green say:switching say:soaking "
+#define FLIP SWITCH "save:soaking "
+/* The same, and a drain with it. */
+#define DRAIN SWITCH "say:draining save:draining "
 
 static const struct script {
 	const char *name, *events, *trace;
@@ -197,6 +202,109 @@ static const struct script {
 	{ "resumed and superseded", "resume supersede",
 	  "say:soaking say:superseded save:nothing end:superseded", BGS_GREEN },
 
+	/* the other color drains; "busy" is one connection of it */
+	{ "nothing to drain", "drains good set", GATE SWITCH "say:safe-to-stop save:soaking",
+	  BGS_GREEN },
+	{ "nothing to drain, no soak", "drains soak=0 good set",
+	  GATE "save:switching flip:green say:switching say:safe-to-stop save:nothing end:complete",
+	  BGS_GREEN },
+	{ "a drain within the soak", "drains busy good set step +1000 empty step +59000 step",
+	  GATE DRAIN "say:safe-to-stop save:soaking say:completed save:nothing end:complete",
+	  BGS_GREEN },
+	{ "a drain that outlasts the soak", "drains=inf busy good set +60000 step +1 empty step",
+	  GATE DRAIN, BGS_GREEN },
+	{ "and then it is over, too", "drains=inf busy good set +60000 step +50 empty step step",
+	  GATE DRAIN "say:safe-to-stop say:completed save:nothing end:complete", BGS_GREEN },
+	{ "a drain without a soak", "drains soak=0 busy good set +50 empty step",
+	  GATE "save:switching flip:green say:switching say:draining save:draining "
+	       "say:safe-to-stop save:nothing end:complete",
+	  BGS_GREEN },
+	{ "cut at the deadline", "drains busy good set +29999 step +1 step +50 step +29950 step",
+	  GATE DRAIN "cut:1 say:connections-cut say:safe-to-stop save:soaking say:completed "
+		     "save:nothing end:connections-cut",
+	  BGS_GREEN },
+	{ "kept at the deadline", "drains keep busy good set +29999 step +1 step +30000 step",
+	  GATE DRAIN "say:not-safe-to-stop save:soaking say:completed save:nothing "
+		     "end:connections-kept",
+	  BGS_GREEN },
+	{ "handshakes cannot be cut", "drains shaking good set +30000 step +12000 step +18000 step",
+	  GATE DRAIN "say:not-safe-to-stop save:soaking say:completed save:nothing "
+		     "end:connections-kept",
+	  BGS_GREEN },
+	{ "nothing can be counted", "drains count-fails good set +60000 step",
+	  GATE SWITCH "say:alarm save:soaking say:completed save:nothing end:complete", BGS_GREEN },
+	{ "nothing can be counted any more", "drains busy good set count-fails +50 step",
+	  GATE DRAIN "say:alarm save:soaking", BGS_GREEN },
+	{ "previews", "drains receives busy good set +60000 step",
+	  GATE SWITCH "say:not-safe-to-stop save:soaking say:completed save:nothing end:complete",
+	  BGS_GREEN },
+	{ "previews come meanwhile", "drains busy good set receives empty +50 step",
+	  GATE DRAIN "say:not-safe-to-stop save:soaking", BGS_GREEN },
+	{ "the target fails while it drains", "drains busy good set green-sick step empty +50 step",
+	  GATE DRAIN "flip:blue say:rolled-back save:nothing end:rolled-back", BGS_BLUE },
+	{ "and after the soak", "drains=inf busy good set +60000 step green-sick step",
+	  GATE DRAIN "flip:blue say:rolled-back save:nothing end:rolled-back", BGS_BLUE },
+	{ "but not without one", "drains soak=0 busy good set green-sick step",
+	  GATE "save:switching flip:green say:switching say:draining save:draining", BGS_GREEN },
+	{ "the target fails, and the drain is over in the same step",
+	  "drains busy good set green-sick empty +50 step step",
+	  GATE DRAIN "flip:blue say:rolled-back save:nothing end:rolled-back", BGS_BLUE },
+	{ "the target fails after the drain", "drains good set step green-sick step",
+	  GATE SWITCH "say:safe-to-stop save:soaking flip:blue say:rolled-back save:nothing "
+		      "end:rolled-back",
+	  BGS_BLUE },
+	{ "both fail while it drains",
+	  "drains busy good set green-sick blue-sick step empty +50 step",
+	  GATE DRAIN "say:alarm say:safe-to-stop save:soaking", BGS_GREEN },
+	{ "promoted while it drains", "drains busy good set promote step promote! empty +50 step",
+	  GATE DRAIN "say:promoted save:draining say:safe-to-stop save:nothing end:complete",
+	  BGS_GREEN },
+	{ "promoted, and nobody looks any more", "drains busy good set promote green-sick step",
+	  GATE DRAIN "say:promoted save:draining", BGS_GREEN },
+	{ "promoted, and cut", "drains busy good set promote +30000 step step +50 step",
+	  GATE DRAIN "say:promoted save:draining cut:1 say:connections-cut say:safe-to-stop "
+		     "save:nothing end:connections-cut",
+	  BGS_GREEN },
+	{ "aborted while it drains", "drains busy good set abort empty +50 step",
+	  GATE DRAIN "flip:blue say:aborted save:nothing end:aborted", BGS_BLUE },
+	{ "superseded while it drains", "drains busy good set supersede empty +50 step",
+	  GATE DRAIN "say:superseded save:nothing end:superseded", BGS_GREEN },
+	{ "a split ends, and its color drains", "split drains busy good set-blue empty +50 step",
+	  GATE "save:switching flip:blue say:switching say:soaking say:draining save:draining "
+	       "say:safe-to-stop save:soaking",
+	  BGS_BLUE },
+	{ "dry: nothing drains", "drains busy good dry-run", "end:complete", BGS_BLUE },
+	{ "active already: nothing drains", "drains busy set-blue", "save:nothing end:complete",
+	  BGS_BLUE },
+	{ "refused: nothing drains", "drains busy bad set",
+	  GATE "say:refused save:nothing end:refused", BGS_BLUE },
+	{ "resumed while it drained", "drains busy resume step empty +50 step +20000 step",
+	  "say:soaking say:draining say:safe-to-stop save:soaking say:completed save:nothing "
+	  "end:complete",
+	  BGS_GREEN },
+	{ "closing fails: said once", "drains idle busy good set +1000 step +1000 step",
+	  GATE
+	  "save:switching flip:green say:switching say:soaking warn say:draining save:draining",
+	  BGS_GREEN },
+
+	/* a drain by itself, of green */
+	{ "a drain alone", "busy drain step +50 empty step",
+	  "say:draining say:safe-to-stop save:nothing end:complete", BGS_BLUE },
+	{ "a drain alone, with nothing to do", "drain",
+	  "say:safe-to-stop save:nothing end:complete", BGS_BLUE },
+	{ "a drain alone, and the active color fails", "busy drain blue-sick step", "say:draining",
+	  BGS_BLUE },
+	{ "a drain alone, cut", "busy drain +30000 step step +50 step",
+	  "say:draining cut:1 say:connections-cut say:safe-to-stop save:nothing "
+	  "end:connections-cut",
+	  BGS_BLUE },
+	{ "a drain alone, aborted", "busy drain promote! abort empty step",
+	  "say:draining say:aborted save:nothing end:aborted", BGS_BLUE },
+	{ "a drain alone, superseded", "busy drain supersede",
+	  "say:draining say:superseded save:nothing end:superseded", BGS_BLUE },
+	{ "a drain alone, and the route cannot be read", "route-fails drain",
+	  "say:alarm save:nothing end:failed", BGS_BLUE },
+
 	/* idle, and what comes after an end */
 	{ "idle", "step promote! abort! supersede +100000 step", "", BGS_BLUE },
 	{ "nothing is left to promote or abort",
@@ -250,10 +358,8 @@ static const struct {
 	{ "green-well", GREEN_IS, HEALTH_HEALTHY },  { "green-unknown", GREEN_IS, HEALTH_UNKNOWN },
 };
 
-static void resume(struct fake_host *fake, bool force)
+static void resume(struct fake_host *fake, struct cutover_request request, bool force)
 {
-	struct cutover_request request = to_green;
-
 	request.force = force;
 	fake->route = (struct bgs_route){ .active = BGS_GREEN, .flips = 7 };
 	fake->recorded = true;
@@ -308,9 +414,47 @@ static bool run_order(struct fake_host *fake, const char *word)
 	return true;
 }
 
+/* What a drain is asked for, and finds. */
+static bool run_drain_word(struct fake_host *fake, struct cutover_request *request,
+			   const char *word)
+{
+	if (!strncmp(word, "drains", 6))
+		request->drains = true;
+	if (!strcmp(word, "drains=inf"))
+		request->drain.timeout_ms = DRAIN_FOREVER;
+	else if (!strcmp(word, "keep"))
+		request->drain.at_deadline = DEADLINE_KEEP;
+	else if (!strcmp(word, "idle"))
+		request->drain.close_idle_ms = 5000;
+	else if (!strcmp(word, "busy"))
+		fake->counts.established = 1;
+	else if (!strcmp(word, "shaking"))
+		fake->counts.handshaking = 1;
+	else if (!strcmp(word, "empty"))
+		fake->counts.established = 0;
+	else if (!strcmp(word, "count-fails"))
+		fake->count_fails = true;
+	else if (!strcmp(word, "receives"))
+		fake->receives = true;
+	else
+		return !strcmp(word, "drains");
+	return true;
+}
+
+/* Green's, by itself. */
+static void drain(struct fake_host *fake, struct cutover_request request)
+{
+	strcpy(request.verb, "drain");
+	request.to = BGS_BLUE;
+	request.drains = true;
+	request.soak_ms = 0;
+	cutover_drain(&fake->cutover, &request);
+}
+
 static void run_word(struct fake_host *fake, struct cutover_request *request, const char *word)
 {
-	if (run_setting(fake, word) || run_beginning(fake, request, word) || run_order(fake, word))
+	if (run_setting(fake, word) || run_beginning(fake, request, word) ||
+	    run_order(fake, word) || run_drain_word(fake, request, word))
 		return;
 	if (*word == '+')
 		fake->now += strtoul(word + 1, NULL, 10);
@@ -319,7 +463,9 @@ static void run_word(struct fake_host *fake, struct cutover_request *request, co
 	else if (!strcmp(word, "supersede"))
 		cutover_supersede(&fake->cutover, "the split was changed");
 	else if (!strncmp(word, "resume", 6))
-		resume(fake, !strcmp(word, "resume-forced"));
+		resume(fake, *request, !strcmp(word, "resume-forced"));
+	else if (!strcmp(word, "drain"))
+		drain(fake, *request);
 	else if (!strcmp(word, "again"))
 		fake->again = &to_green;
 	else if (!strcmp(word, "split"))

@@ -8,13 +8,13 @@
 #include "lib/fake_host.h"
 #include "lib/test.h"
 
-#define EVENTS 200000
+#define EVENTS 400000
 #define SEED 0x9e3779b97f4a7c15ULL
 
 struct model {
 	struct fake_host fake; /* the first: its callback finds us */
 	struct bgs_route start; /* where new connections went when the cutover began */
-	bool resumed;
+	bool resumed, alone; /* `alone`: a drain by itself */
 	struct cutover_request again; /* begun from within an end, now and then */
 	unsigned int seen[OUTCOME_FAILED + 1]; /* how often each outcome was */
 	unsigned int dry, anew, back_failed;
@@ -47,12 +47,22 @@ static void check_way(const struct model *model)
 	const struct cutover *cutover = &fake->cutover;
 	bool stays = same_way(fake->route, model->start);
 	bool there = goes_to(fake->route, cutover->request.to);
-	unsigned int forward = model->resumed ? 0 : 1; /* of stores that may be this one's */
+	/* of stores that may be this one's */
+	unsigned int forward = model->resumed || model->alone ? 0 : 1;
 
 	assert_true(fake->flips <= forward + 1);
 	assert_true(same_way(cutover->before, model->start) || cutover->outcome == OUTCOME_FAILED);
 	switch (cutover->outcome) {
+	case OUTCOME_CUT:
+	case OUTCOME_KEPT:
+		assert_true(cutover->drain.state == DRAIN_KEPT || cutover->drain.cut);
+		assert_true(fake->flips == forward && cutover->changed == !model->alone);
+		break;
 	case OUTCOME_COMPLETE:
+		if (model->alone) {
+			assert_true(stays && !fake->flips && !cutover->changed);
+			break;
+		}
 		assert_true(cutover->request.dry_run ? stays : there);
 		assert_true(fake->flips == (cutover->changed ? forward : 0));
 		break;
@@ -66,6 +76,7 @@ static void check_way(const struct model *model)
 		break;
 	case OUTCOME_ABORTED:
 		assert_true(stays && (!fake->flips || fake->flips == forward + 1));
+		assert_true(!fake->flips || !model->alone);
 		break;
 	case OUTCOME_SUPERSEDED:
 		assert_true(cutover->changed ? there : stays);
@@ -87,6 +98,10 @@ static void check_end(struct fake_host *fake)
 	check_way(model);
 	assert_true(cutover->duration == fake->now - cutover->began);
 	assert_true(!cutover_is_due(cutover) && !cutover_deadline(cutover));
+	/* Nothing is looked after any more, and it is safe only when nothing is left. */
+	assert_int_not_equal(cutover->drain.state, DRAIN_WAITING);
+	if (cutover->drain.state == DRAIN_SAFE)
+		assert_true(connections_is_zero(&cutover->drain.counts));
 	if (cutover->request.dry_run) {
 		assert_true(!cutover->changed && !fake->flips);
 		/* It has said and written nothing at all. */
@@ -103,7 +118,7 @@ static void check_end(struct fake_host *fake)
 	model->back_failed += cutover->outcome == OUTCOME_FAILED && cutover->changed;
 	/* Whatever comes from here on is another one's. */
 	model->start = fake->route;
-	model->resumed = false;
+	model->resumed = model->alone = false;
 	model->anew += fake->again != NULL;
 	*fake->trace = '\0';
 }
@@ -117,6 +132,11 @@ static void draw_request(struct model *model, struct cutover_request *request)
 		.force = !draw(model, 4),
 		.soak_ms = draw(model, 5) ? draw(model, 60000) : 0,
 		.ready_timeout_ms = draw(model, 30000),
+		.drains = draw(model, 2),
+		.drain = { .timeout_ms = draw(model, 8) ? draw(model, 9000) : DRAIN_FOREVER,
+			   .at_deadline = draw(model, 2),
+			   .close_idle_ms = draw(model, 2),
+			   .over_ms = draw(model, 2) * 5000 },
 	};
 }
 
@@ -152,6 +172,24 @@ static void resume(struct model *model)
 	cutover_resume(&fake->cutover, &request, model->start, draw(model, 60000));
 }
 
+static void drain_alone(struct model *model)
+{
+	struct fake_host *fake = &model->fake;
+	struct cutover_request request;
+
+	draw_request(model, &request);
+	request.to = fake->route.active;
+	request.dry_run = request.force = false;
+	request.drains = true;
+	request.soak_ms = 0;
+	model->start = fake->route;
+	model->alone = true;
+	fake->flips = 0;
+	fake->record_is_open = true; /* nothing is written down before the end */
+	*fake->trace = '\0';
+	cutover_drain(&fake->cutover, &request);
+}
+
 /* Past its deadline it may tell one alarm, and then it is over, or has gone on. */
 static void run_out(struct fake_host *fake)
 {
@@ -162,25 +200,35 @@ static void run_out(struct fake_host *fake)
 		return;
 	if (fake->now < deadline)
 		fake->now = deadline;
+	if (fake->cutover.state == CUTOVER_DRAINING) {
+		/* It looks at connections, and asks for a later moment or is over. */
+		cutover_drain_step(&fake->cutover);
+		assert_true(cutover_is_due(&fake->cutover) ||
+			    cutover_deadline(&fake->cutover) >= deadline);
+		fake_step(fake);
+		return;
+	}
 	assert_true(cutover_is_due(&fake->cutover));
 	fake_step(fake);
 	if (fake->cutover.state == CUTOVER_SOAKING && fake->ends == ends &&
 	    cutover_deadline(&fake->cutover) == deadline)
 		fake_step(fake);
-	assert_true(fake->ends > ends || cutover_deadline(&fake->cutover) > deadline);
+	assert_true(fake->ends > ends || fake->cutover.state == CUTOVER_DRAINING ||
+		    cutover_deadline(&fake->cutover) > deadline);
 }
 
 static void give_order(struct model *model)
 {
 	struct fake_host *fake = &model->fake;
 	enum cutover_state before = fake->cutover.state;
+	bool may_promote = cutover_is_watching(&fake->cutover) && fake->cutover.request.soak_ms;
 	struct failure failure = {};
 	int err;
 
 	switch (draw(model, 3)) {
 	case 0:
 		err = cutover_promote(&fake->cutover, &failure);
-		assert_int_equal(err, before == CUTOVER_SOAKING ? 0 : -1);
+		assert_int_equal(err, may_promote ? 0 : -1);
 		break;
 	case 1:
 		err = cutover_abort(&fake->cutover, &failure);
@@ -203,6 +251,11 @@ static void disturb(struct model *model)
 	fake->record_fails = !draw(model, 8);
 	fake->late_record_fails = !draw(model, 4);
 	fake->route.flips += 2 * draw(model, 2); /* somebody else went there and back */
+	fake->receives = !draw(model, 8);
+	fake->count_fails = !draw(model, 16);
+	fake->counts = (struct connection_counts){ .handshaking = !draw(model, 4),
+						   .accept_queue = draw(model, 4),
+						   .established = draw(model, 3) };
 }
 
 static void happen(struct model *model)
@@ -233,8 +286,10 @@ static void happen(struct model *model)
 	case 11 ... 12:
 		if (idle && draw(model, 8))
 			begin(model);
-		else if (idle)
+		else if (idle && draw(model, 3))
 			resume(model);
+		else if (idle && !fake->route.split_bp)
+			drain_alone(model);
 		break;
 	default:
 		fake_step(fake);

@@ -50,6 +50,9 @@ static const char *join(const struct difference *difference)
 #define SERVICE(rest) "services: {web: {listen: ['127.0.0.1:80'], " rest "}}"
 #define COLORS "blue: '127.0.0.1:1', green: ['127.0.0.1:3', 4]"
 #define WEB SERVICE(COLORS)
+#define STOPS(blue, green)                                                                         \
+	SERVICE("blue: {instances: '127.0.0.1:1', stop: " blue "}, "                               \
+		"green: {instances: ['127.0.0.1:3', 4], stop: " green "}")
 
 static const struct {
 	const char *from, *to, *lines;
@@ -75,6 +78,19 @@ static const struct {
 	{ WEB, SERVICE(COLORS ", check: {path: /healthz}"), "~ web: check changed" },
 	{ WEB, SERVICE(COLORS ", check: {rise: 7}, soak: 0"),
 	  "~ web: soak 1m -> 0|~ web: check changed" },
+	{ WEB, SERVICE(COLORS ", drain: {timeout: inf, at_deadline: keep, close_idle: 5s}"),
+	  "~ web: drain timeout 30s -> inf|~ web: drain at_deadline reset -> keep|"
+	  "~ web: drain close_idle off -> 5s" },
+	{ SERVICE(COLORS ", drain: {over: 10s}"), SERVICE(COLORS ", drain: {timeout: 0}"),
+	  "~ web: drain timeout 30s -> 0|~ web: drain over 10s -> off" },
+	{ WEB, SERVICE(COLORS ", keep_warm: 0, stop_timeout: 1m"),
+	  "~ web: keep_warm 5m -> 0|~ web: stop_timeout 30s -> 1m" },
+	{ STOPS("a b", "c"), STOPS("[a, b]", "c"), "" },
+	{ STOPS("a b", "c"), STOPS("[a b]", "c d"),
+	  "~ web: blue stop command changed|~ web: green stop command changed" },
+	{ WEB, STOPS("a", "b"), "~ web: blue stop command added|~ web: green stop command added" },
+	{ STOPS("a", "b"), WEB,
+	  "~ web: blue stop command removed|~ web: green stop command removed" },
 };
 
 static void test_steps_in_words(void **state)
@@ -103,6 +119,8 @@ static void test_what_differs_is_told_apart(void **state)
 		bool spec, policy;
 	} cases[] = {
 		{ SERVICE(COLORS ", soak: 10s"), false, true },
+		{ SERVICE(COLORS ", drain: {timeout: 1m}"), false, true },
+		{ STOPS("a", "b"), false, true },
 		{ SERVICE(COLORS ", on_empty: pass"), true, false },
 		{ SERVICE(COLORS ", failover: listener"), false, true },
 		{ SERVICE(COLORS ", failover: off"), true, true },

@@ -12,6 +12,8 @@ static const struct {
 	enum exit_code code;
 } outcomes[] = {
 	{ OUTCOME_COMPLETE, "complete", EXIT_DONE },
+	{ OUTCOME_CUT, "connections-cut", EXIT_CUT },
+	{ OUTCOME_KEPT, "connections-kept", EXIT_CUT },
 	{ OUTCOME_REFUSED, "refused", EXIT_REFUSED },
 	{ OUTCOME_ROLLED_BACK, "rolled-back", EXIT_ROLLED_BACK },
 	{ OUTCOME_ABORTED, "aborted", EXIT_ROLLED_BACK },
@@ -153,7 +155,7 @@ static void test_json_says_how_it_ended(void **state)
 		json_t *result = run(&fake, row);
 
 		assert_non_null(result);
-		assert_int_equal(json_object_size(result), 11);
+		assert_int_equal(json_object_size(result), 12);
 		assert_string_equal(string_of(result, "service"), "web");
 		assert_string_equal(string_of(result, "from"), row->active ? "green" : "blue");
 		assert_string_equal(string_of(result, "to"), "green");

@@ -14,7 +14,6 @@
 #include "record/state.h"
 
 #define NAME STATE_NAME STATE_ENDING
-#define AGENT ((uid_t)-1)
 
 static const struct bgs_flags failing_over = { .failover = 1 }, staying = {};
 
@@ -75,67 +74,6 @@ static void test_missing_file_is_empty(void **scratch)
 	assert_false(state_is_of_this_boot(state));
 	policy_free(&policy);
 	policy_free(&defaults);
-	state_close(state);
-}
-
-static const struct operation operations[] = {
-	{ OPERATION_SWITCHING,
-	  "set",
-	  { BGS_BLUE, 250, 0 },
-	  BGS_GREEN,
-	  1771406900123,
-	  1771406960123,
-	  60000,
-	  0 },
-	{ OPERATION_SOAKING,
-	  "rollback",
-	  { BGS_GREEN, 10000, 0 },
-	  BGS_BLUE,
-	  1,
-	  2,
-	  4294967295u,
-	  AGENT },
-	{ OPERATION_SOAKING,
-	  "a verb of 15 ch",
-	  { BGS_BLUE, 0, 0 },
-	  BGS_BLUE,
-	  0,
-	  0,
-	  0,
-	  4294967294u },
-};
-
-static void assert_same_operation(const struct operation *a, const struct operation *b)
-{
-	assert_int_equal(a->phase, b->phase);
-	assert_string_equal(a->verb, b->verb);
-	assert_int_equal(a->before.active, b->before.active);
-	assert_int_equal(a->before.split_bp, b->before.split_bp);
-	assert_int_equal(a->to, b->to);
-	assert_true(a->began_ms == b->began_ms && a->soak_until_ms == b->soak_until_ms);
-	assert_int_equal(a->soak_ms, b->soak_ms);
-	assert_int_equal(a->uid, b->uid);
-}
-
-static void test_operations_are_kept_until_they_end(void **scratch)
-{
-	struct state *state = open_with(*scratch, NULL);
-	struct operation operation;
-
-	for (size_t i = 0; i < ROWS(operations); i++)
-		state_set_operation(state, operations[i].verb, &operations[i]);
-	save_and_close(state);
-	state = open_with(*scratch, NULL);
-	assert_true(state_is_of_this_boot(state));
-	for (size_t i = 0; i < ROWS(operations); i++) {
-		assert_true(state_operation(state, operations[i].verb, &operation));
-		assert_same_operation(&operation, &operations[i]);
-	}
-	state_set_operation(state, "set", NULL);
-	save_and_close(state);
-	state = open_with(*scratch, NULL);
-	assert_false(state_operation(state, "set", &operation));
-	assert_true(state_operation(state, "rollback", &operation));
 	state_close(state);
 }
 
@@ -220,6 +158,7 @@ static const char *const damaged[] = {
 	"{\"format\": 1, \"routes\": {\"web\": \"blue\"}}",
 	"{\"format\": 1, \"operations\": {\"web\": []}}",
 	"{\"format\": 1, \"previous\": {\"web\": 0}}",
+	"{\"format\": 1, \"stops\": {\"web\": \"blue\"}}",
 };
 
 static void test_damaged_file_is_set_aside_and_named(void **scratch)
@@ -245,23 +184,15 @@ static void test_damaged_file_is_set_aside_and_named(void **scratch)
 /* Entries of the right type and with wrong values are as good as none. */
 static void test_entries_without_sense_are_ignored(void **scratch)
 {
-	struct operation operation;
 	struct bgs_route route;
 	struct state *state;
 
-	write_file(
-		*scratch,
-		"{\"format\": 1, \"routes\": {\"a\": {\"active\": \"red\"}, \"b\": {},"
-		" \"c\": {\"active\": \"blue\", \"split_bp\": 10001}}, \"previous\": {\"a\": "
-		"\"red\"},"
-		" \"operations\": {\"a\": {\"phase\": \"dancing\", \"verb\": \"set\", \"before\":"
-		" {\"active\": \"blue\"}, \"to\": \"green\", \"began_ms\": 0, \"soak_until_ms\": 0,"
-		" \"soak_ms\": 0, \"uid\": null}, \"b\": {}}}");
+	write_file(*scratch, "{\"format\": 1, \"routes\": {\"a\": {\"active\": \"red\"}, \"b\": {},"
+			     " \"c\": {\"active\": \"blue\", \"split_bp\": 10001}},"
+			     " \"previous\": {\"a\": \"red\"}}");
 	state = open_with(*scratch, NULL);
 	assert_false(state_route(state, "a", &route) || state_route(state, "b", &route) ||
 		     state_route(state, "c", &route));
-	assert_false(state_operation(state, "a", &operation) ||
-		     state_operation(state, "b", &operation));
 	assert_int_equal(state_previous(state, "a"), -1);
 	state_close(state);
 }
@@ -428,7 +359,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_missing_file_is_empty),
-		scratch_test(test_operations_are_kept_until_they_end),
 		scratch_test(test_previous_color_is_kept),
 		scratch_test(test_policy_is_kept_and_the_maps_decide_on_failover),
 		scratch_test(test_damaged_file_is_set_aside_and_named),

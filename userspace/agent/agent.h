@@ -51,6 +51,7 @@ struct member {
 	/* the cutover under way: who asked, and what they wait for */
 	struct call *call;
 	bool waits_for_flip; /* and not for the end */
+	unsigned long long progress_at; /* not told again before, ms */
 	bool holds_lock;
 	/* the service check */
 	sd_event_source *check_timer, *check_io;

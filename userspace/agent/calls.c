@@ -7,8 +7,11 @@
 #include "agent/agent.h"
 #include "agent/parameters.h"
 #include "percent.h"
+#include "switch/draining.h"
 #include "switch/result.h"
 #include "version.h"
+
+#define PROGRESS_MS 500 /* between replies that tell it */
 
 static const char *string_of(const json_t *parameters, const char *key)
 {
@@ -145,6 +148,18 @@ static void answer(struct member *member, const struct cutover *cutover)
 					   result_json(member->supervisor->name, cutover)));
 }
 
+/* Whoever waits sees how far the drain has come. */
+static void tell_progress(struct member *member)
+{
+	unsigned long long now = supervisor_now();
+
+	if (now < member->progress_at || !call_wants_more(member->call))
+		return;
+	member->progress_at = now + PROGRESS_MS;
+	call_continue(member->call,
+		      json_pack("{s:o}", "progress", draining_progress(member->supervisor)));
+}
+
 void calls_moved(struct member *member, const struct cutover *over)
 {
 	const struct cutover *cutover = &member->supervisor->cutover;
@@ -154,12 +169,14 @@ void calls_moved(struct member *member, const struct cutover *over)
 		release(member);
 		return;
 	}
-	if (cutover->state != CUTOVER_SOAKING)
+	if (!cutover_is_watching(cutover))
 		return;
 	if (member->waits_for_flip)
 		answer(member, cutover);
 	if (!member->call)
 		release(member);
+	else if (cutover->state == CUTOVER_DRAINING)
+		tell_progress(member);
 }
 
 static int busy(const struct supervisor *supervisor, struct failure *failure)
@@ -174,21 +191,41 @@ static int busy(const struct supervisor *supervisor, struct failure *failure)
 static int prepare(struct member *member, struct call *call, const json_t *parameters,
 		   struct cutover_request *request, struct failure *failure)
 {
-	const struct policy *policy = member->supervisor->policy;
+	const struct cutover *cutover = &member->supervisor->cutover;
 	const json_t *soak = json_object_get(parameters, "soak_ms");
-	enum cutover_state state = member->supervisor->cutover.state;
+	struct drain_options drain;
 
 	request->force = true_of(parameters, "force");
 	request->dry_run = true_of(parameters, "dry_run");
-	/* A soak that nobody waits for is no operation in progress: the next change ends it. */
+	request->drains = true;
+	/* What nobody waits for after a flip is no operation in progress: the next change ends it.
+	 */
 	if (member->call ||
-	    (state != CUTOVER_IDLE && (state != CUTOVER_SOAKING || request->dry_run)))
+	    (cutover->state != CUTOVER_IDLE && (!cutover_is_watching(cutover) || request->dry_run)))
 		return busy(member->supervisor, failure);
-	request->soak_ms =
-		json_is_integer(soak) ? (unsigned int)json_integer_value(soak) : policy->soak_ms;
-	request->ready_timeout_ms = policy->ready_timeout_ms;
+	request->soak_ms = (unsigned int)json_integer_value(soak);
 	request->uid = call_peer(call)->uid;
-	return 0;
+	if (drain_options_read(&drain, parameters, failure))
+		return -1;
+	return supervisor_complete_request(member->supervisor, request, json_is_integer(soak),
+					   &drain, failure);
+}
+
+/* From here on `call` waits for what the member does; the lock is held. */
+static void let_wait(struct member *member, struct call *call, bool until_flip)
+{
+	member->holds_lock = true;
+	member->call = call;
+	member->waits_for_flip = until_flip;
+	member->progress_at = 0;
+	call_on_gone(call, on_gone, member);
+}
+
+static void give_up(struct member *member, struct call *call, const struct failure *failure)
+{
+	member->call = NULL;
+	release(member);
+	call_fail_with(call, failure);
 }
 
 static void begin(struct agent *agent, struct member *member, struct call *call,
@@ -202,35 +239,63 @@ static void begin(struct agent *agent, struct member *member, struct call *call,
 		return;
 	}
 	supervisor_make_way(member->supervisor, request->to);
-	member->holds_lock = true;
-	member->call = call;
-	member->waits_for_flip = !true_of(parameters, "wait");
-	call_on_gone(call, on_gone, member);
-	if (supervisor_begin(member->supervisor, request, &failure)) {
-		member->call = NULL;
-		release(member);
-		call_fail_with(call, &failure);
-	}
+	let_wait(member, call, !true_of(parameters, "wait"));
+	if (supervisor_begin(member->supervisor, request, &failure))
+		give_up(member, call, &failure);
+}
+
+/* The color that a call has to name; -1 with `failure` set. */
+static int color_of(const json_t *parameters, struct failure *failure)
+{
+	const char *color = string_of(parameters, "color");
+
+	if (color && color_parse(color) >= 0)
+		return color_parse(color);
+	return failure_set(failure, EXIT_USAGE, "use 'blue' or 'green'", "'%.40s' is not a color",
+			   color ? color : "");
 }
 
 static void run_set(struct call *call, const json_t *parameters, void *data)
 {
 	struct cutover_request request = { .verb = "set" };
-	const char *color = string_of(parameters, "color");
 	struct failure failure;
 	struct member *member = find_member(data, parameters, &failure);
+	int color = member ? color_of(parameters, &failure) : -1;
 
-	if (member && (!color || color_parse(color) < 0)) {
-		failure_set(&failure, EXIT_USAGE, "use 'blue' or 'green'", "'%.40s' is not a color",
-			    color ? color : "");
-		member = NULL;
-	}
-	if (!member) {
+	if (color < 0) {
 		call_fail_with(call, &failure);
 		return;
 	}
-	request.to = color_parse(color);
+	request.to = color;
 	begin(data, member, call, parameters, &request);
+}
+
+static void drain(struct agent *agent, struct member *member, struct call *call,
+		  enum bgs_color color, const struct drain_options *options)
+{
+	struct failure failure;
+
+	if (member->call ? busy(member->supervisor, &failure)
+			 : keeper_take(&agent->keeper, "drain", &failure)) {
+		call_fail_with(call, &failure);
+		return;
+	}
+	let_wait(member, call, false);
+	if (supervisor_drain(member->supervisor, color, options, call_peer(call)->uid, &failure))
+		give_up(member, call, &failure);
+}
+
+static void run_drain(struct call *call, const json_t *parameters, void *data)
+{
+	struct drain_options options;
+	struct failure failure;
+	struct member *member = find_member(data, parameters, &failure);
+	int color = member ? color_of(parameters, &failure) : -1;
+
+	if (color < 0 || drain_options_read(&options, parameters, &failure))
+		call_fail_with(call, &failure);
+	else
+		drain(data, member, call, color, &options);
 }
 
 static void run_rollback(struct call *call, const json_t *parameters, void *data)
@@ -355,17 +420,11 @@ static void run_reload(struct call *call, const json_t *parameters, void *data)
 }
 
 const struct control_method agent_methods[] = {
-	{ "Ping", CONTROL_READS, run_ping },
-	{ "Health", CONTROL_READS, run_health },
-	{ "Status", CONTROL_READS, run_status },
-	{ "Check", CONTROL_READS, run_check },
-	{ "Events", CONTROL_READS, followers_add },
-	{ "History", CONTROL_READS, run_history },
-	{ "Set", CONTROL_CHANGES, run_set },
-	{ "Rollback", CONTROL_CHANGES, run_rollback },
-	{ "Promote", CONTROL_CHANGES, run_promote },
-	{ "Abort", CONTROL_CHANGES, run_abort },
-	{ "Split", CONTROL_CHANGES, run_split },
-	{ "Reload", CONTROL_CHANGES, run_reload },
-	{},
+	{ "Ping", CONTROL_READS, run_ping },	    { "Health", CONTROL_READS, run_health },
+	{ "Status", CONTROL_READS, run_status },    { "Check", CONTROL_READS, run_check },
+	{ "Events", CONTROL_READS, followers_add }, { "History", CONTROL_READS, run_history },
+	{ "Set", CONTROL_CHANGES, run_set },	    { "Rollback", CONTROL_CHANGES, run_rollback },
+	{ "Drain", CONTROL_CHANGES, run_drain },    { "Promote", CONTROL_CHANGES, run_promote },
+	{ "Abort", CONTROL_CHANGES, run_abort },    { "Split", CONTROL_CHANGES, run_split },
+	{ "Reload", CONTROL_CHANGES, run_reload },  {},
 };

@@ -21,6 +21,11 @@ static const struct {
 	{ "wait", TRUTH, 0 },
 	{ "dry_run", TRUTH, 0 },
 	{ "soak_ms", NUMBER, DURATION_MAX_MS },
+	{ "drain_timeout_ms", NUMBER, DURATION_MAX_MS },
+	{ "drain_forever", TRUTH, 0 },
+	{ "at_deadline", TEXT, 0 },
+	{ "close_idle_ms", NUMBER, DURATION_MAX_MS },
+	{ "over_ms", NUMBER, DURATION_MAX_MS },
 	{ "basis_points", NUMBER, BGS_SPLIT_MAX },
 };
 

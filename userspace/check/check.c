@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "words.h"
+
 static const char *const names[] = {
 	[CHECK_TCP] = "tcp",	     [CHECK_HTTP] = "http", [CHECK_HTTPS] = "https",
 	[CHECK_COMMAND] = "command", [CHECK_NONE] = "none",
@@ -23,13 +25,6 @@ void check_init(struct check *check)
 	};
 }
 
-static void free_words(char **words)
-{
-	for (size_t i = 0; words && words[i]; i++)
-		free(words[i]);
-	free(words);
-}
-
 void check_free(struct check *check)
 {
 	free(check->method);
@@ -45,7 +40,7 @@ void check_free(struct check *check)
 	free(check->tls.certificate);
 	free(check->tls.key);
 	free(check->tls.server_name);
-	free_words(check->command);
+	words_free(check->command);
 	check_init(check);
 }
 

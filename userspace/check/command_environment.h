@@ -6,10 +6,9 @@ struct probe;
 
 /*
  * Our environment without what is between systemd and us, and with
- * BGSWITCH_ADDRESS ("127.0.0.1:8081"), BGSWITCH_HOST and BGSWITCH_PORT. NULL
- * when memory is out.
+ * BGSWITCH_ADDRESS ("127.0.0.1:8081"), BGSWITCH_HOST and BGSWITCH_PORT.
+ * words_free() it; NULL: out of memory.
  */
 char **command_environment(const struct probe *probe);
-void command_environment_free(char **environment);
 
 #endif

@@ -49,7 +49,7 @@ struct probe {
 	void *data;
 	uint64_t planned_ns; /* the beginning of this check, or of the next */
 	uint64_t begun_ns;
-	bool running, hurried, fast;
+	bool running, hurried, fast, held;
 	bool begun_before; /* the first has no plan and no phase */
 	unsigned char address_count, address_now; /* which one is tried */
 	struct probe_address addresses[PROBE_ADDRESSES];

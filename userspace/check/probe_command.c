@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,8 @@
 
 #include "check/command_environment.h"
 #include "check/probe.h"
+#include "launch.h"
+#include "words.h"
 
 #define READS 16 /* of output in a turn: a flood must not hold up the others */
 #define KILL_WAIT_MS 1000
@@ -153,34 +154,6 @@ static void end_run(struct command_run *run)
 	close_output(run);
 }
 
-static int spawn(struct probe *probe, int output, pid_t *pid)
-{
-	const struct command *command = probe->private;
-	char *const *words = probe->check->command;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int err;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-						      POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-	err = posix_spawnp(pid, words[0], &actions, &attributes, words, command->environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return -err;
-}
-
 static int open_output(struct command_run *run, int *write_end)
 {
 	struct output *output = calloc(1, sizeof(*output));
@@ -223,7 +196,8 @@ static int start_process(struct command_run *run)
 		return err;
 	err = watch_add(&run->prober->watches, run->output->fd, EPOLLIN, &run->output->watch);
 	if (!err)
-		err = spawn(run->probe, write_end, &run->pid);
+		err = launch_group(&run->pid, run->probe->check->command,
+				   ((struct command *)run->probe->private)->environment, write_end);
 	close(write_end);
 	if (!err)
 		err = watch_process(run);
@@ -325,7 +299,7 @@ static void command_dispose(struct probe *probe)
 		return;
 	if (command->run)
 		command->run->probe = NULL;
-	command_environment_free(command->environment);
+	words_free(command->environment);
 	free(command);
 }
 

@@ -74,7 +74,10 @@ static void arm(struct prober *prober, uint64_t now)
 static void plan(struct probe *probe, uint64_t when)
 {
 	probe->planned_ns = (when + MS - 1) / MS * MS;
-	timetable_set(&probe->prober->timetable, &probe->entry, probe->planned_ns);
+	if (probe->held)
+		timetable_remove(&probe->prober->timetable, &probe->entry);
+	else
+		timetable_set(&probe->prober->timetable, &probe->entry, probe->planned_ns);
 }
 
 static void plan_next(struct probe *probe, uint64_t now, bool second)
@@ -360,9 +363,27 @@ void probe_hurry(struct probe *probe)
 		probe->hurried = true;
 		return;
 	}
+	if (probe->held)
+		return; /* one begins when it is let go */
 	probe->planned_ns = now;
 	timetable_set(&probe->prober->timetable, &probe->entry, now);
 	arm(probe->prober, now);
+}
+
+void probe_hold(struct probe *probe, bool held)
+{
+	if (probe->held == held)
+		return;
+	probe->held = held;
+	if (!held)
+		probe_hurry(probe);
+	else if (!probe->running)
+		timetable_remove(&probe->prober->timetable, &probe->entry);
+}
+
+bool probe_is_running(const struct probe *probe)
+{
+	return probe->running;
 }
 
 void probe_pace(struct probe *probe, bool fast)

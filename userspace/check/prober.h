@@ -45,6 +45,10 @@ void probe_pace(struct probe *probe, bool fast);
 /* A check that begins from now on: at once, or when the one under way has ended. */
 void probe_hurry(struct probe *probe);
 
+/* Begins no check until it is let go; one that is under way ends as usual. */
+void probe_hold(struct probe *probe, bool held);
+bool probe_is_running(const struct probe *probe);
+
 struct prober_statistics {
 	unsigned long long checks; /* ended */
 	unsigned long long failed; /* of those */

@@ -65,7 +65,10 @@ int config_try_secrets(const struct config *config, bool only_files, struct fail
 /* A service the way the file has it (its value under `services:`); the caller owns it. */
 json_t *config_service_json(const struct config_service *service);
 
-/* The part that `policy` is: a service's keys other than addresses, on_empty and affinity. */
+/*
+ * The part that `policy` is: a service's keys other than addresses, on_empty and
+ * affinity; the colors' stop commands are {"stop": {COLOR: [WORD...]}} here.
+ */
 json_t *policy_json(const struct policy *policy);
 
 /* Reads policy_json() again, or a part of it; what is not there has its default. */

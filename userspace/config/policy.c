@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "words.h"
+
 static const char *const failover_names[] = {
 	[FAILOVER_AUTO] = "auto",
 	[FAILOVER_LISTENER] = "listener",
@@ -25,6 +27,10 @@ void policy_init(struct policy *policy)
 void policy_free(struct policy *policy)
 {
 	check_free(&policy->check);
+	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
+		words_free(policy->stop.commands[color].argv);
+		policy->stop.commands[color].argv = NULL;
+	}
 }
 
 const char *failover_name(enum failover_mode mode)
@@ -41,4 +47,33 @@ int failover_parse(const char *text)
 			return mode;
 	}
 	return -1;
+}
+
+static const char *const deadline_names[] = {
+	[DEADLINE_RESET] = "reset",
+	[DEADLINE_KEEP] = "keep",
+};
+
+const char *deadline_name(enum at_deadline deadline)
+{
+	return deadline_names[deadline];
+}
+
+int deadline_parse(const char *text)
+{
+	for (int deadline = DEADLINE_RESET; deadline <= DEADLINE_KEEP; deadline++) {
+		if (!strcmp(text, deadline_names[deadline]))
+			return deadline;
+	}
+	return -1;
+}
+
+const char *drain_timeout_format(char text[DURATION_TEXT], unsigned int ms)
+{
+	return ms == DRAIN_FOREVER ? strcpy(text, "inf") : duration_format(text, ms);
+}
+
+const char *drain_time_format(char text[DURATION_TEXT], unsigned int ms)
+{
+	return ms ? duration_format(text, ms) : strcpy(text, "off");
 }

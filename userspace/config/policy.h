@@ -5,6 +5,7 @@
 
 #include "bgswitch/maps.h"
 #include "check/check.h"
+#include "duration.h"
 
 /* Who may move traffic away from a color that does not serve. */
 enum failover_mode {
@@ -29,6 +30,8 @@ struct drain_policy {
 	unsigned int close_idle_ms; /* idle ones are closed gently after this; 0: off */
 	unsigned int over_ms; /* closes are spread over this time, at most timeout_ms; 0: off */
 };
+
+#define COMMAND_MAX_WORDS 64
 
 /* A command, without a shell: argv as for execvp(3), owned; NULL: none. */
 struct command_line {
@@ -59,6 +62,15 @@ struct policy {
  */
 void policy_init(struct policy *policy);
 void policy_free(struct policy *policy);
+
+/* "reset", "keep"; -1 for anything else. */
+const char *deadline_name(enum at_deadline deadline);
+int deadline_parse(const char *text);
+
+/* A drain's timeout, "inf" without one; its other times, "off" for 0. Into `text`, which is
+ * returned. */
+const char *drain_timeout_format(char text[DURATION_TEXT], unsigned int ms);
+const char *drain_time_format(char text[DURATION_TEXT], unsigned int ms);
 
 /* "auto", "listener", "off" ("on" is read as auto); -1 for anything else. */
 const char *failover_name(enum failover_mode mode);

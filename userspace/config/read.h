@@ -22,6 +22,20 @@ int read_check_defaults(struct reader *reader, const yaml_node_t *node);
 /* Fails unless regcomp() takes it, and takes no more than a little time and memory. */
 int regex_check(struct reader *reader, const yaml_node_t *node);
 
+/* `drain` of a service over that of the defaults, key by key; either may be NULL. */
+int read_drain(struct reader *reader, const yaml_node_t *own, const yaml_node_t *defaults,
+	       struct drain_policy *drain);
+
+/* A list of words that is executed as it is, or a text that is split at blanks. */
+int read_command_line(struct reader *reader, const yaml_node_t *node, struct command_line *command);
+/* The stop commands by color, as policy_json() has them. */
+int read_stop_commands(struct reader *reader, const yaml_node_t *node, struct stop_policy *stop);
+
+/* `listen`, `blue` and `green` of a service. */
+int read_listen(struct reader *reader, const yaml_node_t *node, struct config_service *service);
+int read_color(struct reader *reader, const yaml_node_t *node, enum bgs_color color,
+	       struct config_service *service);
+
 /* `services`, over `defaults` (may be NULL). */
 int read_services(struct reader *reader, const yaml_node_t *node, const yaml_node_t *defaults,
 		  struct config *config);

@@ -15,101 +15,23 @@ enum { IN_SERVICE = 1, IN_DEFAULTS = 2, IN_POLICY = 4 };
 
 #define ANYWHERE (IN_SERVICE | IN_DEFAULTS | IN_POLICY)
 
-/* Where the addresses of one key go. */
-struct declaration {
-	struct service_spec *spec;
-	int color; /* -1: listen */
-};
-
-static int note(struct reader *reader, const yaml_node_t *node,
-		const struct declaration *declaration, const struct bgs_endpoint *key)
+static int read_listen_key(struct reader *reader, const yaml_node_t *node, const struct key *key,
+			   void *target)
 {
-	const struct address address = { .key = *key,
-					 .service = declaration->spec->name,
-					 .color = declaration->color,
-					 .node = node };
-
-	return addresses_add(reader->addresses, &address) ? reader_no_memory(reader) : 0;
-}
-
-static int parse_endpoint(struct reader *reader, const yaml_node_t *node, struct endpoint *endpoint)
-{
-	const char *text = reader_word(reader, node);
-	char place[READER_PLACE + 1];
-
-	if (!text)
-		return -1;
-	if (strlen(text) >= 2 * ENDPOINT_TEXT)
-		return reader_reject(reader, node, "is not an address");
-	reader_place(place, reader, &node->start_mark);
-	strcat(place, ":");
-	return endpoint_parse(endpoint, text, place, reader->failure);
-}
-
-/* A bare port is both wildcards, as with `service add`. */
-static int read_listen_address(struct reader *reader, const yaml_node_t *node, void *data)
-{
-	const struct declaration *declaration = data;
-	struct service_spec *spec = declaration->spec;
-	struct endpoint endpoint;
-
-	if (parse_endpoint(reader, node, &endpoint))
-		return -1;
-	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
-		struct bgs_endpoint *key = &spec->listen[spec->listen_count];
-
-		if (spec->listen_count == BGS_MAX_LISTEN)
-			return reader_fail(reader, node,
-					   "more than %d addresses, of which a bare port is two",
-					   BGS_MAX_LISTEN);
-		*key = endpoint.any_family ? endpoint_wildcard(&endpoint.key, family)
-					   : endpoint.key;
-		spec->listen_count++;
-		if (note(reader, node, declaration, key))
-			return -1;
-		if (!endpoint.any_family)
-			break;
-	}
-	return 0;
-}
-
-static int read_instance(struct reader *reader, const yaml_node_t *node, void *data)
-{
-	const struct declaration *declaration = data;
-	struct color_spec *color = &declaration->spec->colors[declaration->color];
-	struct endpoint *endpoint = &color->instances[color->count];
-
-	if (parse_endpoint(reader, node, endpoint))
-		return -1;
-	color->count++;
-	if (!endpoint->any_family)
-		return note(reader, node, declaration, &endpoint->key);
-	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
-		const struct bgs_endpoint key = endpoint_wildcard(&endpoint->key, family);
-
-		if (note(reader, node, declaration, &key))
-			return -1;
-	}
-	return 0;
-}
-
-static int read_listen(struct reader *reader, const yaml_node_t *node, const struct key *key,
-		       void *target)
-{
-	struct config_service *service = target;
-	struct declaration declaration = { &service->spec, -1 };
-
 	(void)key;
-	return reader_list(reader, node, BGS_MAX_LISTEN, read_listen_address, &declaration);
+	return read_listen(reader, node, target);
 }
 
-static int read_color(struct reader *reader, const yaml_node_t *node, const struct key *key,
+static int read_color_key(struct reader *reader, const yaml_node_t *node, const struct key *key,
+			  void *target)
+{
+	return read_color(reader, node, color_parse(key->name), target);
+}
+
+static int read_stops(struct reader *reader, const yaml_node_t *node, const struct key *key,
 		      void *target)
 {
-	struct config_service *service = target;
-	struct declaration declaration = { &service->spec, color_parse(key->name) };
-
-	return reader_list(reader, node, BGS_MAX_INSTANCES, read_instance, &declaration);
+	return read_stop_commands(reader, node, field_at(target, key));
 }
 
 /* "2" or "50%". */
@@ -176,9 +98,9 @@ static int read_affinity(struct reader *reader, const yaml_node_t *node, const s
 }
 
 static const struct key service_keys[] = {
-	{ "listen", read_listen, .where = IN_SERVICE },
-	{ "blue", read_color, .where = IN_SERVICE },
-	{ "green", read_color, .where = IN_SERVICE },
+	{ "listen", read_listen_key, .where = IN_SERVICE },
+	{ "blue", read_color_key, .where = IN_SERVICE },
+	{ "green", read_color_key, .where = IN_SERVICE },
 	{ "check", NULL, .where = ANYWHERE },
 	{ "min_healthy", read_minimum, AT(policy.min_healthy), .where = ANYWHERE },
 	{ "failover", read_failover, AT(policy.failover), .where = ANYWHERE },
@@ -189,6 +111,13 @@ static const struct key service_keys[] = {
 	{ "soak", field_milliseconds, AT(policy.soak_ms), 0, DURATION_MAX_MS, ANYWHERE },
 	{ "ready_timeout", field_milliseconds, AT(policy.ready_timeout_ms), 1, DURATION_MAX_MS,
 	  ANYWHERE },
+	{ "drain", NULL, .where = ANYWHERE },
+	{ "keep_warm", field_milliseconds, AT(policy.stop.keep_warm_ms), 0, DURATION_MAX_MS,
+	  ANYWHERE },
+	{ "stop_timeout", field_milliseconds, AT(policy.stop.timeout_ms), 1, DURATION_MAX_MS,
+	  ANYWHERE },
+	/* In a file this stands with its color. */
+	{ "stop", read_stops, AT(policy.stop), .where = IN_POLICY },
 	{},
 };
 
@@ -220,13 +149,35 @@ static int check_minimum(struct reader *reader, const struct fields *fields,
 	return 0;
 }
 
-/* Reads a service's `check` over that of the defaults; either may be missing. */
-static int read_merged_check(struct reader *reader, const yaml_node_t *own,
-			     const yaml_node_t *defaults, struct check *check)
+/* A key that is a mapping itself: a service's own over that of the defaults. */
+struct layers {
+	const yaml_node_t *own, *defaults; /* NULL: not given */
+};
+
+static struct layers find_layers(const struct fields *fields, const struct fields *defaults,
+				 const char *name)
 {
+	return (struct layers){
+		.own = fields_is_own(fields, name) ? fields_find(fields, name) : NULL,
+		.defaults = defaults ? fields_find(defaults, name) : NULL,
+	};
+}
+
+/* `defaults` may be NULL. */
+static int read_layered(struct reader *reader, const struct fields *fields,
+			const struct fields *defaults, struct policy *policy)
+{
+	const struct layers check = find_layers(fields, defaults, "check"),
+			    drain = find_layers(fields, defaults, "drain");
 	size_t length = reader_enter(reader, "check");
 
-	if ((own || defaults) && read_check(reader, own, defaults, check))
+	if ((check.own || check.defaults) &&
+	    read_check(reader, check.own, check.defaults, &policy->check))
+		return -1;
+	reader_leave(reader, length);
+	length = reader_enter(reader, "drain");
+	if ((drain.own || drain.defaults) &&
+	    read_drain(reader, drain.own, drain.defaults, &policy->drain))
 		return -1;
 	reader_leave(reader, length);
 	return 0;
@@ -236,20 +187,17 @@ static int read_merged_check(struct reader *reader, const yaml_node_t *own,
 static int read_service(struct reader *reader, const yaml_node_t *name, const yaml_node_t *node,
 			const yaml_node_t *defaults, struct config_service *service)
 {
-	const yaml_node_t *own_check, *default_check = NULL;
 	struct fields fields, inherited;
 
 	if (fields_collect(reader, &fields, service_keys, IN_SERVICE, node))
 		return -1;
-	own_check = fields_find(&fields, "check");
 	if (defaults) {
 		if (fields_collect(reader, &inherited, service_keys, IN_DEFAULTS, defaults))
 			return -1;
-		default_check = fields_find(&inherited, "check");
 		fields_inherit(&fields, &inherited);
 	}
 	if (check_complete(reader, &fields, name) || fields_read(reader, &fields, service) ||
-	    read_merged_check(reader, own_check, default_check, &service->policy.check) ||
+	    read_layered(reader, &fields, defaults ? &inherited : NULL, &service->policy) ||
 	    check_minimum(reader, &fields, service))
 		return -1;
 	service->spec.flags.failover = service->policy.failover != FAILOVER_OFF;
@@ -303,18 +251,22 @@ int read_services(struct reader *reader, const yaml_node_t *node, const yaml_nod
 int read_defaults(struct reader *reader, const yaml_node_t *node)
 {
 	struct config_service scratch = {};
-	const yaml_node_t *check;
+	const yaml_node_t *check, *drain;
 	struct fields fields;
 	size_t length;
 
+	policy_init(&scratch.policy);
 	if (fields_collect(reader, &fields, service_keys, IN_DEFAULTS, node) ||
 	    fields_read(reader, &fields, &scratch))
 		return -1;
 	check = fields_find(&fields, "check");
-	if (!check)
-		return 0;
 	length = reader_enter(reader, "check");
-	if (read_check_defaults(reader, check))
+	if (check && read_check_defaults(reader, check))
+		return -1;
+	reader_leave(reader, length);
+	drain = fields_find(&fields, "drain");
+	length = reader_enter(reader, "drain");
+	if (drain && read_drain(reader, drain, NULL, &scratch.policy.drain))
 		return -1;
 	reader_leave(reader, length);
 	return 0;
@@ -328,7 +280,7 @@ int read_policy(struct reader *reader, const yaml_node_t *node, struct policy *p
 	policy_init(&service.policy);
 	if (fields_collect(reader, &fields, service_keys, IN_POLICY, node) ||
 	    fields_read(reader, &fields, &service) ||
-	    read_merged_check(reader, fields_find(&fields, "check"), NULL, &service.policy.check)) {
+	    read_layered(reader, &fields, NULL, &service.policy)) {
 		policy_free(&service.policy);
 		return -1;
 	}

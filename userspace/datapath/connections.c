@@ -9,13 +9,14 @@
 
 #include <bpf/libbpf.h>
 
+#include "datapath/cookies.h"
 #include "datapath/iterator.h"
 #include "datapath/map.h"
 
 bool connections_is_zero(const struct connection_counts *counts)
 {
-	return !counts->handshaking && !counts->accept_queue && !counts->established &&
-	       !counts->untagged;
+	return !counts->handshaking && !counts->cookies && !counts->accept_queue &&
+	       !counts->established && !counts->untagged;
 }
 
 const char *datapath_missing_accounting(const struct datapath *datapath)
@@ -138,67 +139,82 @@ static int by_cookie(const void *left, const void *right)
 	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
 }
 
-/* A listener may have several places: one for each family, and one as a sibling that was first. */
-static int each_listener(struct queues *queues,
-			 int (*each)(const struct bgs_queue *queue, void *data), void *data)
+static int by_instance(const void *left, const void *right)
 {
-	int err = 0;
+	const struct bgs_queue *a = left, *b = right;
 
-	if (queues->count)
-		qsort(queues->lines, queues->count, sizeof(*queues->lines), by_cookie);
-	for (size_t i = 0; i < queues->count && !err; i++) {
-		if (!i || queues->lines[i].cookie != queues->lines[i - 1].cookie)
-			err = each(&queues->lines[i], data);
-	}
-	return err;
+	return (a->instance > b->instance) - (a->instance < b->instance);
 }
 
-int connections_each_queue(const struct datapath *datapath,
-			   int (*each)(const struct bgs_queue *queue, void *data), void *data)
+/*
+ * A listener may have several places: one for each family, and one from the
+ * time when it was a sibling.
+ */
+static void keep_one_of_each(struct queues *queues)
+{
+	size_t kept = 0;
+
+	if (!queues->count)
+		return;
+	qsort(queues->lines, queues->count, sizeof(*queues->lines), by_cookie);
+	for (size_t i = 1; i < queues->count; i++) {
+		if (queues->lines[i].cookie != queues->lines[kept].cookie)
+			queues->lines[++kept] = queues->lines[i];
+	}
+	queues->count = kept + 1;
+	qsort(queues->lines, queues->count, sizeof(*queues->lines), by_instance);
+}
+
+ssize_t connections_queues(const struct datapath *datapath, struct bgs_queue **lines)
 {
 	static const enum pin pins[] = { PIN_QUEUES, PIN_SIBLING_QUEUES };
 	struct queues queues = {};
 	int err = 0;
 
+	*lines = NULL;
 	for (size_t i = 0; i < 2 && !err; i++)
 		err = datapath->fds[pins[i]] < 0
 			      ? -ENODATA
 			      : iterator_each(datapath->fds[pins[i]], sizeof(struct bgs_queue),
 					      append, &queues);
-	if (!err)
-		err = each_listener(&queues, each, data);
-	free(queues.lines);
-	return err;
+	if (err) {
+		free(queues.lines);
+		return err;
+	}
+	keep_one_of_each(&queues);
+	*lines = queues.lines;
+	return queues.count;
 }
 
-struct counting {
-	__u32 slot;
-	enum bgs_color color;
-	struct connection_counts *counts;
-};
-
-static int add_queue(const struct bgs_queue *queue, void *data)
+static int add_queues(const struct datapath *datapath, __u32 slot, enum bgs_color color,
+		      struct connection_counts *counts)
 {
-	const struct counting *counting = data;
+	struct bgs_queue *queues;
+	ssize_t count = connections_queues(datapath, &queues);
 
-	if (BGS_INSTANCE_SLOT(queue->instance) != counting->slot ||
-	    BGS_INSTANCE_COLOR(queue->instance) != counting->color)
-		return 0;
-	counting->counts->handshaking += queue->handshaking;
-	counting->counts->accept_queue += queue->accept_queue;
-	return 0;
+	for (ssize_t i = 0; i < count; i++) {
+		if (BGS_INSTANCE_SLOT(queues[i].instance) != slot ||
+		    BGS_INSTANCE_COLOR(queues[i].instance) != color)
+			continue;
+		counts->handshaking += queues[i].handshaking;
+		counts->accept_queue += queues[i].accept_queue;
+	}
+	free(queues);
+	return count < 0 ? (int)count : 0;
 }
 
 int connections_count_color(const struct datapath *datapath, __u32 slot, enum bgs_color color,
 			    struct connection_counts *counts)
 {
-	struct counting counting = { slot, color, counts };
 	int err;
 
 	memset(counts, 0, sizeof(*counts));
 	if (datapath_missing_accounting(datapath))
 		return -ENODATA;
-	err = connections_each_queue(datapath, add_queue, &counting);
+	/* In the order in which a connection moves, lest one is missed. */
+	err = cookies_pending(datapath, slot, color, &counts->cookies);
+	if (!err)
+		err = add_queues(datapath, slot, color, counts);
 	if (!err)
 		err = add_gauges(datapath, slot, color, counts);
 	/* Gauges begin with the accept queue. */

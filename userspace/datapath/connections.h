@@ -7,12 +7,16 @@
 #ifndef BGSWITCH_CONNECTIONS_H
 #define BGSWITCH_CONNECTIONS_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "bgswitch/maps.h"
 #include "datapath/datapath.h"
 
 /* How many; what is in one of them is not in another. */
 struct connection_counts {
 	unsigned long long handshaking; /* SYN_RECV */
+	bool cookies; /* SYN cookies are out: only the clients know of those handshakes */
 	unsigned long long accept_queue;
 	unsigned long long established; /* a process has them open, half-closed ones too */
 	unsigned long long closing; /* the application let go; they cannot be lost by its end */
@@ -32,7 +36,7 @@ const char *datapath_missing_accounting(const struct datapath *datapath);
 int connections_count_color(const struct datapath *datapath, __u32 slot, enum bgs_color color,
 			    struct connection_counts *counts);
 
-/* An instance's part of it, from the gauges: connections in its accept queue are established. */
+/* An instance's, from its gauge: those in its accept queue are among `established`. */
 int connections_gauge(const struct datapath *datapath, __u32 number,
 		      struct connection_counts *counts);
 
@@ -41,12 +45,11 @@ int connections_declare(const struct datapath *datapath, __u32 number, __u64 ser
 int connections_forget(const struct datapath *datapath, __u32 number);
 
 /*
- * Every registered listener's queues, once, in no order. Read queues before
- * gauges: a connection moves only from the one to the other, so that none is
- * missed.
+ * The queues of all registered listeners, each once, sorted by instance, in
+ * `*queues` (free() it): how many, or -errno. Read queues before gauges: a
+ * connection moves only from the one to the other, so that none is missed.
  */
-int connections_each_queue(const struct datapath *datapath,
-			   int (*each)(const struct bgs_queue *queue, void *data), void *data);
+ssize_t connections_queues(const struct datapath *datapath, struct bgs_queue **queues);
 
 /*
  * Walks the sockets at our ports; a non-zero return of `each` ends it and is

@@ -19,6 +19,15 @@
 		.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (reg), .src_reg = BPF_REG_1,         \
 		.off = (offset)                                                                    \
 	}
+#define LOAD_CTX_POINTER(reg, offset)                                                              \
+	{                                                                                          \
+		.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = (reg), .src_reg = BPF_REG_1,        \
+		.off = (offset)                                                                    \
+	}
+#define SKIP_IF_ZERO(reg, instructions)                                                            \
+	{                                                                                          \
+		.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = (reg), .off = (instructions)         \
+	}
 #define CALL(helper)                                                                               \
 	{                                                                                          \
 		.code = BPF_JMP | BPF_CALL, .imm = (helper)                                        \
@@ -53,6 +62,17 @@ bool feature_ingress_ifindex(void)
 	static const struct bpf_insn program[] = {
 		LOAD_CTX(BPF_REG_0, offsetof(struct bpf_sk_lookup, ingress_ifindex)),
 		MOV_IMM(BPF_REG_0, 1), EXIT
+	};
+
+	return loads(BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP, 0, program, ARRAY_SIZE(program));
+}
+
+bool feature_socket_fields(void)
+{
+	static const struct bpf_insn program[] = {
+		LOAD_CTX_POINTER(BPF_REG_1, offsetof(struct bpf_sk_lookup, sk)),
+		SKIP_IF_ZERO(BPF_REG_1, 1), CALL(BPF_FUNC_skc_to_tcp_sock), MOV_IMM(BPF_REG_0, 1),
+		EXIT
 	};
 
 	return loads(BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP, 0, program, ARRAY_SIZE(program));

@@ -37,6 +37,8 @@ static const struct layout layouts[PIN_MAPS] = {
 	[PIN_CONNECTIONS] = { BPF_MAP_TYPE_PERCPU_HASH, 4, sizeof(struct bgs_connections),
 			      LISTENERS },
 	[PIN_PROBES] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bgs_probe), BGS_PROBES },
+	[PIN_COOKIES] = { BPF_MAP_TYPE_LRU_HASH, sizeof(struct bgs_cookie_key),
+			  sizeof(struct bgs_cookie), BGS_MAX_COOKIES },
 };
 
 int layout_check(const char *dir, enum pin pin, int fd, struct failure *failure)

@@ -326,6 +326,7 @@ int datapath_load(struct datapath *datapath, bool all, struct failure *failure)
 	}
 	skeleton->rodata->filter_interfaces = feature_ingress_ifindex();
 	skeleton->rodata->jiffy_us = connections_jiffy_us();
+	skeleton->rodata->follow_cookies = feature_socket_fields();
 	autoload(skeleton->progs.flip, feature_syscall_program());
 	autoload(skeleton->progs.adopt, feature_iterator("tcp"));
 	autoload(skeleton->progs.walk, feature_iterator("tcp"));

@@ -30,6 +30,7 @@ static const char *const names[PIN_COUNT] = {
 	[PIN_TAGS] = "tags",
 	[PIN_CONNECTIONS] = "connections",
 	[PIN_PROBES] = "probes",
+	[PIN_COOKIES] = "cookies",
 	/* what runs or is attached */
 	[PIN_FLIP] = "flip",
 	[PIN_ADOPT] = "adopt",

@@ -31,6 +31,7 @@ enum pin {
 	PIN_TAGS,
 	PIN_CONNECTIONS,
 	PIN_PROBES,
+	PIN_COOKIES,
 	PIN_MAPS,
 	/* a program that is run, not attached */
 	PIN_FLIP = PIN_MAPS,

@@ -18,24 +18,28 @@
 #include "failure.h"
 
 #define DRAIN_ALL 0xffffffffU /* share */
-#define DRAIN_COUNT_MS 50 /* between looks at the gauges */
-#define DRAIN_CLOSE_MS 250 /* between closes of idle connections */
-#define DRAIN_CUT_MS 10 /* between batches of resets */
+/* Pauses between looks, and between closes; at least 9 times what one took. */
+#define DRAIN_COUNT_MS 50 /* at the gauges; of resets as well */
+#define DRAIN_CLOSE_MS 250 /* of idle connections */
+#define DRAIN_CUT_MS 10 /* between resets while all that are due do not fit one batch */
 #define DRAIN_CUT_BATCH 1000 /* resets in a batch */
 #define DRAIN_OVER_IDLE_MS 1000 /* idle for so long, when `over_ms` alone asks for closes */
+/* After the deadline, without fewer being left; SYN cookies need their time. */
+#define DRAIN_GIVE_UP_MS (BGS_COOKIE_TTL_S * 1000 + 2000)
 
 enum drain_state {
 	DRAIN_IDLE, /* none was begun */
 	DRAIN_WAITING,
 	DRAIN_SAFE, /* proved: nothing is left */
-	DRAIN_KEPT, /* the deadline came, and the rest stays (DEADLINE_KEEP) */
+	DRAIN_KEPT, /* the deadline came, and the rest stays: DEADLINE_KEEP, or resets did not do */
 	DRAIN_FAILED, /* counting failed; `failure` says why */
+	DRAIN_STOPPED, /* given up by drain_stop() */
 };
 
 /* What it acts on. Each returns 0, or -1 with `failure` set. */
 struct drain_host {
 	unsigned long long (*now)(void *data); /* ms, monotonic */
-	/* Cheap; may be wrong for an instant. */
+	/* Cheap; may be wrong for an instant; does not know of untagged ones. */
 	int (*count)(void *data, enum bgs_color color, struct connection_counts *counts,
 		     struct failure *failure);
 	/* Exact, and not cheap: asked when count() says zero. */
@@ -47,6 +51,8 @@ struct drain_host {
 	/* Resets connections that are due, `most` at the most. */
 	int (*cut)(void *data, enum bgs_color color, unsigned int share, unsigned int most,
 		   unsigned int *cut, struct failure *failure);
+	/* Closes or resets failed; said once of a drain, which goes on waiting. */
+	void (*warn)(void *data, const struct failure *failure);
 	void *data;
 };
 
@@ -55,23 +61,28 @@ struct drain {
 	enum bgs_color color;
 	struct drain_policy policy;
 	enum drain_state state;
-	struct connection_counts counts; /* as last seen */
+	struct connection_counts counts; /* as last seen; exact once the state is final */
 	unsigned long long began, ended; /* ms; `ended` once the state is final */
 	unsigned long long deadline; /* 0: none */
-	unsigned long long next_count, next_close, next_cut;
+	unsigned long long next_count, next_prove, next_close, next_cut;
 	unsigned long long closed, cut; /* gently; by force */
+	unsigned long long fewest, give_up; /* left after the deadline; when to give up then */
+	bool is_past; /* the deadline */
+	bool warned;
 	struct failure failure;
 };
 
-/* Begins; may be over within the call. */
+/* Begins; may be over within the call. An `over_ms` beyond the timeout is cut to it. */
 void drain_begin(struct drain *drain, const struct drain_host *host, enum bgs_color color,
 		 const struct drain_policy *policy);
 /* Does what is due. */
 void drain_step(struct drain *drain);
 /* When to step next, ms; 0: it does not wait. */
 unsigned long long drain_next(const struct drain *drain);
-/* Gives up waiting; what is open stays. */
+/* Gives up waiting, if it does; what is open stays. */
 void drain_stop(struct drain *drain);
+/* How many the end of the color's processes would cut, as last seen. */
+unsigned long long drain_left(const struct drain *drain);
 
 /* "3 handshaking, 2 queued, 118 established, 1 untagged"; "nothing": returns `text`. */
 #define DRAIN_TEXT 160

@@ -43,6 +43,10 @@ static const struct {
 	KIND(SPLIT, "split", NOTICE, "66f83bef6796421c843b5b10b3c71a94"),
 	KIND(SERVICE_CHECK, "service-check", WARNING, "a4f405f1dfcd4e55a3bbb32e8a57820b"),
 	KIND(INTERFACE, "interface", NOTICE, "40049f15a60846afbf92a1edd7b06409"),
+	KIND(DRAINING, "draining", INFO, "553db1eab4414879a7fda4d340ec2106"),
+	KIND(SAFE_TO_STOP, "safe-to-stop", NOTICE, "0e73f2abd8dc4c23a63cd74df8907c9d"),
+	KIND(NOT_SAFE, "not-safe-to-stop", WARNING, "7c0db0c47b294dae83f25b438e4129df"),
+	KIND(CUT, "connections-cut", WARNING, "443901569d6d4f51871d01990478c58b"),
 };
 
 const char *event_name(enum event_kind kind)

@@ -45,6 +45,10 @@ enum event_kind {
 	EVENT_SPLIT,
 	EVENT_SERVICE_CHECK, /* the switch does not steer as the map claims, or does again */
 	EVENT_INTERFACE,
+	EVENT_DRAINING, /* a color whose connections are waited for */
+	EVENT_SAFE_TO_STOP, /* ... has none left */
+	EVENT_NOT_SAFE, /* ... has some left, or gets new ones; says which */
+	EVENT_CUT, /* connections were reset at the deadline */
 	EVENT_KINDS,
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The state as values: see state_file.c for the file, state_capture.c for the maps. */
+/* The state as values: see state_file.c for the file, state_capture.c for the maps,
+ * state_operation.c for what is under way. */
 #include "record/state.h"
 
 #include <limits.h>
@@ -9,13 +10,6 @@
 
 #include "record/state_file.h"
 #include "record/state_parts.h"
-
-#define AGENT ((uid_t)-1)
-
-static const char *const phases[] = {
-	[OPERATION_SWITCHING] = "switching",
-	[OPERATION_SOAKING] = "soaking",
-};
 
 json_t *state_part(const struct state *state, const char *part)
 {
@@ -49,10 +43,9 @@ static bool is_whole(const json_t *root)
 		const char *part;
 		json_type type;
 	} parts[] = {
-		{ "services", JSON_OBJECT },
-		{ "routes", JSON_OBJECT },
-		{ "operations", JSON_OBJECT },
-		{ "previous", JSON_STRING },
+		{ "services", JSON_OBJECT },   { "routes", JSON_OBJECT },
+		{ "operations", JSON_OBJECT }, { "previous", JSON_STRING },
+		{ "stops", JSON_OBJECT },
 	};
 	const json_t *attach = json_object_get(root, "attach");
 
@@ -134,8 +127,7 @@ bool state_is_spec_key(const char *key)
 	return false;
 }
 
-/* The keys of `service` that belong to its policy, or those that do not. */
-static json_t *keep_keys(json_t *service, bool of_policy)
+json_t *state_keys(json_t *service, bool of_policy)
 {
 	json_t *kept = json_object(), *value;
 	const char *key;
@@ -148,24 +140,31 @@ static json_t *keep_keys(json_t *service, bool of_policy)
 	return kept;
 }
 
-int state_policy(const struct state *state, const char *service, const struct bgs_flags *flags,
-		 struct policy *policy, struct failure *failure)
+int state_declared_policy(const struct state *state, const char *service, struct policy *policy,
+			  struct failure *failure)
 {
-	json_t *kept = keep_keys(state_of_service(state, "services", service), true);
+	json_t *kept = state_keys(state_of_service(state, "services", service), true);
 	char name[NAME_MAX + BGS_NAME_SIZE + 16];
 	int err;
 
 	snprintf(name, sizeof(name), "%s: service %s", state->name, service);
 	err = policy_from_json(policy, kept, name, failure);
-	if (!err)
-		policy->failover = state_failover(policy->failover, flags);
 	json_decref(kept);
 	return err;
 }
 
+int state_policy(const struct state *state, const char *service, const struct bgs_flags *flags,
+		 struct policy *policy, struct failure *failure)
+{
+	if (state_declared_policy(state, service, policy, failure))
+		return -1;
+	policy->failover = state_failover(policy->failover, flags);
+	return 0;
+}
+
 void state_set_policy(struct state *state, const char *service, const struct policy *policy)
 {
-	json_t *value = keep_keys(state_of_service(state, "services", service), false);
+	json_t *value = state_keys(state_of_service(state, "services", service), false);
 	json_t *object = policy_json(policy);
 
 	json_object_update(value, object);
@@ -179,7 +178,7 @@ json_t *state_route_json(struct bgs_route route, bool previews)
 			 (int)route.split_bp, "previews", previews);
 }
 
-static bool read_route(const json_t *object, struct bgs_route *route)
+bool state_read_route(const json_t *object, struct bgs_route *route)
 {
 	const char *active = json_string_value(json_object_get(object, "active"));
 	json_int_t split_bp = json_integer_value(json_object_get(object, "split_bp"));
@@ -193,59 +192,7 @@ static bool read_route(const json_t *object, struct bgs_route *route)
 
 bool state_route(const struct state *state, const char *service, struct bgs_route *route)
 {
-	return read_route(state_of_service(state, "routes", service), route);
-}
-
-static bool read_phase(const char *text, enum operation_phase *phase)
-{
-	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		if (strcmp(text, phases[i]))
-			continue;
-		*phase = i;
-		return true;
-	}
-	return false;
-}
-
-bool state_operation(const struct state *state, const char *service, struct operation *operation)
-{
-	json_t *object = state_of_service(state, "operations", service), *before, *uid;
-	json_int_t began, until, soak;
-	const char *phase, *verb, *to;
-
-	if (json_unpack(object, "{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:o}", "phase", &phase, "verb",
-			&verb, "before", &before, "to", &to, "began_ms", &began, "soak_until_ms",
-			&until, "soak_ms", &soak, "uid", &uid))
-		return false;
-	*operation = (struct operation){
-		.to = color_parse(to),
-		.forced = json_is_true(json_object_get(object, "forced")),
-		.began_ms = began,
-		.soak_until_ms = until,
-		.soak_ms = soak,
-		.uid = json_is_null(uid) ? AGENT : (uid_t)json_integer_value(uid),
-	};
-	snprintf(operation->verb, sizeof(operation->verb), "%s", verb);
-	return color_parse(to) >= 0 && read_phase(phase, &operation->phase) &&
-	       read_route(before, &operation->before);
-}
-
-void state_set_operation(struct state *state, const char *service,
-			 const struct operation *operation)
-{
-	json_t *value = NULL;
-
-	if (operation)
-		value = json_pack(
-			"{s:b, s:s, s:s, s:{s:s, s:i}, s:s, s:I, s:I, s:I, s:o}", "forced",
-			operation->forced, "phase", phases[operation->phase], "verb",
-			operation->verb, "before", "active", color_name(operation->before.active),
-			"split_bp", (int)operation->before.split_bp, "to",
-			color_name(operation->to), "began_ms", (json_int_t)operation->began_ms,
-			"soak_until_ms", (json_int_t)operation->soak_until_ms, "soak_ms",
-			(json_int_t)operation->soak_ms, "uid",
-			operation->uid == AGENT ? json_null() : json_integer(operation->uid));
-	state_put(state, "operations", service, value);
+	return state_read_route(state_of_service(state, "routes", service), route);
 }
 
 int state_previous(const struct state *state, const char *service)

@@ -6,9 +6,10 @@
  * renamed. Only the holder of the lock writes.
  *
  *   {"format": 1, "boot_id": ..., "netns_cookie": ..., "attach": [NAME...],
- *    "services": {NAME: as in the configuration file},
+ *    "services": {NAME: as in the configuration file; stop commands see policy_json()},
  *    "routes": {NAME: {"active", "split_bp", "previews"}},
- *    "operations": {NAME: ...}, "previous": {NAME: COLOR}}
+ *    "operations": {NAME: ...}, "previous": {NAME: COLOR},
+ *    "stops": {NAME: {"color", "due_ms"}}}
  */
 #ifndef BGSWITCH_STATE_H
 #define BGSWITCH_STATE_H
@@ -81,6 +82,9 @@ struct operation {
 	bool forced; /* past the gate, and not healthy since */
 	long long began_ms, soak_until_ms; /* CLOCK_REALTIME */
 	unsigned int soak_ms;
+	/* Of the color that is left, from soak_until_ms - soak_ms on: the flip, or a later word. */
+	bool draining;
+	struct drain_policy drain;
 	uid_t uid; /* (uid_t)-1: the agent by itself */
 };
 
@@ -88,6 +92,16 @@ bool state_operation(const struct state *state, const char *service, struct oper
 /* NULL: it has ended. */
 void state_set_operation(struct state *state, const char *service,
 			 const struct operation *operation);
+
+/* A color that is safe to stop, kept warm until its stop command is due. */
+struct pending_stop {
+	enum bgs_color color;
+	long long due_ms; /* CLOCK_REALTIME; may be long past */
+};
+
+bool state_stop(const struct state *state, const char *service, struct pending_stop *stop);
+/* NULL: there is none any more. */
+void state_set_stop(struct state *state, const char *service, const struct pending_stop *stop);
 
 /* What `rollback` goes back to: the color active before the last complete change; -1: none. */
 int state_previous(const struct state *state, const char *service);

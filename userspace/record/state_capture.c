@@ -114,6 +114,7 @@ int state_capture(struct state *state, const struct datapath *datapath, struct f
 		goto fail;
 	forget_others(state_part(state, "operations"), services);
 	forget_others(state_part(state, "previous"), services);
+	forget_others(state_part(state, "stops"), services);
 	json_object_set_new(state->root, "attach", attach);
 	json_object_set_new(state->root, "services", services);
 	json_object_set_new(state->root, "routes", routes);
@@ -141,11 +142,11 @@ static void config_attach(const struct state *state, struct config *config)
 	config->has_attach = attach;
 }
 
-/* One service by the configuration's own reader; moved into `*to`. */
-static int config_one(const struct state *state, const char *name, json_t *service,
-		      struct config_service *to, struct failure *failure)
+/* The addresses by the configuration's own reader; moved into `*to`. */
+static int config_spec(const struct state *state, const char *name, json_t *service,
+		       struct config_service *to, struct failure *failure)
 {
-	json_t *object = json_pack("{s:{s:O}}", "services", name, service);
+	json_t *object = json_pack("{s:{s:o}}", "services", name, state_keys(service, false));
 	char *text = json_dumps(object, 0), path[PATH_MAX];
 	struct config *config = NULL;
 	int err;
@@ -163,6 +164,23 @@ static int config_one(const struct state *state, const char *name, json_t *servi
 	free(text);
 	json_decref(object);
 	return err;
+}
+
+static int config_one(const struct state *state, const char *name, json_t *service,
+		      struct config_service *to, struct failure *failure)
+{
+	struct policy policy;
+
+	if (state_declared_policy(state, name, &policy, failure))
+		return -1;
+	if (config_spec(state, name, service, to, failure)) {
+		policy_free(&policy);
+		return -1;
+	}
+	policy_free(&to->policy);
+	to->policy = policy;
+	to->spec.flags.failover = policy.failover != FAILOVER_OFF;
+	return 0;
 }
 
 /*

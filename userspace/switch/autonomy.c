@@ -193,7 +193,7 @@ void autonomy_act(struct supervisor *supervisor)
 	enum bgs_color active = supervisor->route.active;
 
 	rotate_all(supervisor);
-	if (supervisor->cutover.state != CUTOVER_IDLE)
+	if (supervisor->cutover.state != CUTOVER_IDLE && !cutover_is_settled(&supervisor->cutover))
 		return;
 	if (supervisor->route.split_bp && supervisor->health[!active] == HEALTH_UNHEALTHY)
 		take_back_split(supervisor);

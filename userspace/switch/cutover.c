@@ -7,12 +7,16 @@
 
 #include "datapath/services.h"
 #include "duration.h"
+#include "switch/cutover_private.h"
 
 static const struct {
 	const char *name;
 	enum exit_code code;
 } outcomes[] = {
 	[OUTCOME_COMPLETE] = { "complete", EXIT_DONE },
+	/* The switch stands, and connections were lost, or still would be. */
+	[OUTCOME_CUT] = { "connections-cut", EXIT_CUT },
+	[OUTCOME_KEPT] = { "connections-kept", EXIT_CUT },
 	[OUTCOME_REFUSED] = { "refused", EXIT_REFUSED },
 	[OUTCOME_ROLLED_BACK] = { "rolled-back", EXIT_ROLLED_BACK },
 	/* An operator's word, or another change, ended it: it is not what was asked for. */
@@ -31,13 +35,29 @@ enum exit_code cutover_exit_code(enum cutover_outcome outcome)
 	return outcomes[outcome].code;
 }
 
-void cutover_init(struct cutover *cutover, const struct cutover_host *host, void *data)
+bool cutover_is_done(enum cutover_outcome outcome)
 {
-	*cutover = (struct cutover){ .host = host, .data = data };
+	return outcome == OUTCOME_COMPLETE || outcome == OUTCOME_CUT || outcome == OUTCOME_KEPT;
 }
 
-__attribute__((format(printf, 4, 5))) static void
-announce(struct cutover *cutover, enum event_kind kind, int color, const char *format, ...)
+bool cutover_is_watching(const struct cutover *cutover)
+{
+	return cutover->state == CUTOVER_DRAINING || cutover->state == CUTOVER_SOAKING;
+}
+
+bool cutover_is_settled(const struct cutover *cutover)
+{
+	return cutover->state == CUTOVER_DRAINING && !cutover->request.soak_ms;
+}
+
+void cutover_init(struct cutover *cutover, const struct cutover_host *host,
+		  const struct drain_host *drain_host, void *data)
+{
+	*cutover = (struct cutover){ .host = host, .drain_host = drain_host, .data = data };
+}
+
+void cutover_announce(struct cutover *cutover, enum event_kind kind, int color, const char *format,
+		      ...)
 {
 	char text[EVENT_TEXT];
 	va_list args;
@@ -55,6 +75,7 @@ static void finish(struct cutover *cutover, enum cutover_outcome outcome)
 	const struct cutover_host *host = cutover->host;
 	struct failure unused;
 
+	drain_stop(&cutover->drain);
 	cutover->state = CUTOVER_IDLE;
 	cutover->outcome = outcome;
 	cutover->changed = cutover->flipped;
@@ -69,12 +90,12 @@ static void finish(struct cutover *cutover, enum cutover_outcome outcome)
 static void fail(struct cutover *cutover, const char *doing)
 {
 	snprintf(cutover->text, sizeof(cutover->text), "%.500s%s", doing, cutover->failure.what);
-	announce(cutover, EVENT_ALARM, cutover->request.to, "%s: %s", cutover->request.verb,
-		 cutover->text);
+	cutover_announce(cutover, EVENT_ALARM, cutover->request.to, "%s: %s", cutover->request.verb,
+			 cutover->text);
 	finish(cutover, OUTCOME_FAILED);
 }
 
-static void complete(struct cutover *cutover, enum event_kind kind, const char *how)
+static void tell_success(struct cutover *cutover, enum event_kind kind, const char *how)
 {
 	enum bgs_color to = cutover->request.to;
 	char after[DURATION_TEXT];
@@ -84,19 +105,38 @@ static void complete(struct cutover *cutover, enum event_kind kind, const char *
 		spent = DURATION_MAX_MS;
 	if (spent > 1000)
 		spent -= spent % 100; /* for people */
-	announce(cutover, kind, to, "%s has the new connections%s, after %s", color_name(to), how,
-		 duration_format(after, spent));
-	finish(cutover, OUTCOME_COMPLETE);
+	cutover_announce(cutover, kind, to, "%s has the new connections%s, after %s",
+			 color_name(to), how, duration_format(after, spent));
 }
 
-static void begin_soak(struct cutover *cutover, unsigned int milliseconds)
+/* After drain and soak. */
+static void complete(struct cutover *cutover)
+{
+	if (cutover->request.soak_ms)
+		tell_success(cutover, EVENT_COMPLETED, "");
+	finish(cutover, cutover_drain_outcome(cutover));
+}
+
+static bool soak_is_over(const struct cutover *cutover)
+{
+	return cutover->host->now(cutover->data) >= cutover->deadline;
+}
+
+/* From the flip on; may be over within the call. */
+static void watch(struct cutover *cutover, unsigned int soak_ms)
 {
 	char text[DURATION_TEXT];
 
 	cutover->state = CUTOVER_SOAKING;
-	cutover->deadline = cutover->host->now(cutover->data) + milliseconds;
-	announce(cutover, EVENT_SOAKING, cutover->request.to, "watching %s for %s",
-		 color_name(cutover->request.to), duration_format(text, milliseconds));
+	cutover->deadline = cutover->host->now(cutover->data) + soak_ms;
+	if (soak_ms)
+		cutover_announce(cutover, EVENT_SOAKING, cutover->request.to, "watching %s for %s",
+				 color_name(cutover->request.to), duration_format(text, soak_ms));
+	cutover_begin_drain(cutover);
+	if (cutover->drain.state == DRAIN_WAITING)
+		cutover->state = CUTOVER_DRAINING;
+	else if (!soak_ms)
+		complete(cutover);
 }
 
 /* The gate and the soak take their time: stores of others meanwhile are counted, too. */
@@ -129,20 +169,17 @@ static void flip(struct cutover *cutover)
 	}
 	cutover->flipped = cutover->switched = true;
 	if (cutover->before.active == to)
-		announce(cutover, EVENT_SWITCHING, to, "switching all traffic to %s",
-			 color_name(to));
+		cutover_announce(cutover, EVENT_SWITCHING, to, "switching all traffic to %s",
+				 color_name(to));
 	else
-		announce(cutover, EVENT_SWITCHING, to, "switching traffic %s -> %s",
-			 color_name(cutover->before.active), color_name(to));
+		cutover_announce(cutover, EVENT_SWITCHING, to, "switching traffic %s -> %s",
+				 color_name(cutover->before.active), color_name(to));
 	/* A gate without checks asks for a listener only, and health stays unknown. */
 	cutover->was_healthy =
 		!cutover->request.force || host->health(cutover->data, to) == HEALTH_HEALTHY;
-	if (!cutover->request.soak_ms) {
-		finish(cutover, OUTCOME_COMPLETE);
-		return;
-	}
-	begin_soak(cutover, cutover->request.soak_ms);
-	host->record(cutover->data, cutover, &unused); /* found as a flip that was made, if not */
+	watch(cutover, cutover->request.soak_ms);
+	if (cutover_is_watching(cutover)) /* found as a flip that was made, if not */
+		host->record(cutover->data, cutover, &unused);
 }
 
 static int flip_back(struct cutover *cutover)
@@ -161,8 +198,8 @@ static void refuse(struct cutover *cutover, const char *why)
 	failure_set(&cutover->failure, EXIT_REFUSED,
 		    "see 'bgswitch check', or add --force to switch to it all the same",
 		    "%s is not healthy, nothing changed: %s", color_name(to), why);
-	announce(cutover, EVENT_REFUSED, to, "refused to switch to %s, nothing changed: %s",
-		 color_name(to), why);
+	cutover_announce(cutover, EVENT_REFUSED, to, "refused to switch to %s, nothing changed: %s",
+			 color_name(to), why);
 	finish(cutover, OUTCOME_REFUSED);
 }
 
@@ -171,7 +208,7 @@ void cutover_begin(struct cutover *cutover, const struct cutover_request *reques
 	const struct cutover_host *host = cutover->host;
 	void *data = cutover->data;
 
-	cutover_init(cutover, host, data);
+	cutover_init(cutover, host, cutover->drain_host, data);
 	cutover->request = *request;
 	cutover->began = host->now(data);
 	if (host->route(data, &cutover->before, &cutover->failure)) {
@@ -190,7 +227,8 @@ void cutover_begin(struct cutover *cutover, const struct cutover_request *reques
 	}
 	cutover->state = CUTOVER_CHECKING;
 	cutover->deadline = cutover->began + request->ready_timeout_ms;
-	announce(cutover, EVENT_CHECKING, request->to, "checking %s", color_name(request->to));
+	cutover_announce(cutover, EVENT_CHECKING, request->to, "checking %s",
+			 color_name(request->to));
 	cutover_step(cutover);
 }
 
@@ -200,14 +238,29 @@ void cutover_resume(struct cutover *cutover, const struct cutover_request *reque
 	const struct cutover_host *host = cutover->host;
 	void *data = cutover->data;
 
-	cutover_init(cutover, host, data);
+	cutover_init(cutover, host, cutover->drain_host, data);
 	cutover->request = *request;
 	cutover->before = before;
 	cutover->flipped = cutover->switched = true;
 	cutover->began = host->now(data);
 	/* It passed a gate, unless it was forced; if it is healthy no more, that is news. */
 	cutover->was_healthy = !request->force;
-	begin_soak(cutover, left);
+	watch(cutover, left);
+}
+
+void cutover_drain(struct cutover *cutover, const struct cutover_request *request)
+{
+	const struct cutover_host *host = cutover->host;
+	void *data = cutover->data;
+
+	cutover_init(cutover, host, cutover->drain_host, data);
+	cutover->request = *request;
+	cutover->began = host->now(data);
+	if (host->route(data, &cutover->before, &cutover->failure)) {
+		fail(cutover, "");
+		return;
+	}
+	watch(cutover, 0);
 }
 
 static void roll_back(struct cutover *cutover)
@@ -224,8 +277,8 @@ static void roll_back(struct cutover *cutover)
 		fail(cutover, doing);
 		return;
 	}
-	announce(cutover, EVENT_ROLLED_BACK, from, "rolled back %s -> %s: %.900s", color_name(to),
-		 color_name(from), cutover->text);
+	cutover_announce(cutover, EVENT_ROLLED_BACK, from, "rolled back %s -> %s: %.900s",
+			 color_name(to), color_name(from), cutover->text);
 	finish(cutover, OUTCOME_ROLLED_BACK);
 }
 
@@ -234,11 +287,12 @@ static void alarm_both(struct cutover *cutover)
 	enum bgs_color to = cutover->request.to;
 
 	cutover->told_alarm = true;
-	announce(cutover, EVENT_ALARM, to, "both colors are unhealthy; traffic stays on %s: %s",
-		 color_name(to), cutover->host->reason(cutover->data, to));
+	cutover_announce(cutover, EVENT_ALARM, to,
+			 "both colors are unhealthy; traffic stays on %s: %s", color_name(to),
+			 cutover->host->reason(cutover->data, to));
 }
 
-enum action { WAIT, FLIP, REFUSE, ROLL_BACK, TELL_ALARM, COMPLETE };
+enum action { WAIT, FLIP, REFUSE, ROLL_BACK, TELL_ALARM, END_DRAIN, COMPLETE };
 
 static enum action decide_gate(const struct cutover *cutover)
 {
@@ -251,20 +305,34 @@ static enum action decide_gate(const struct cutover *cutover)
 	return WAIT;
 }
 
-static enum action decide_soak(const struct cutover *cutover)
+static enum action decide_watch(const struct cutover *cutover)
 {
 	const struct cutover_host *host = cutover->host;
 	enum bgs_color to = cutover->request.to, from = cutover->before.active;
 
 	/* A color that was forced while it was unhealthy has nothing to fall from yet. */
-	if (from != to && cutover->was_healthy &&
+	if (from != to && cutover->was_healthy && cutover->request.soak_ms &&
 	    host->health(cutover->data, to) == HEALTH_UNHEALTHY) {
 		if (host->health(cutover->data, from) != HEALTH_UNHEALTHY)
 			return ROLL_BACK;
 		if (!cutover->told_alarm)
 			return TELL_ALARM;
 	}
-	return host->now(cutover->data) >= cutover->deadline ? COMPLETE : WAIT;
+	if (cutover->state == CUTOVER_DRAINING)
+		return cutover->drain.state == DRAIN_WAITING ? WAIT : END_DRAIN;
+	return soak_is_over(cutover) ? COMPLETE : WAIT;
+}
+
+static void end_drain(struct cutover *cutover)
+{
+	struct failure unused;
+
+	cutover_tell_drain(cutover);
+	cutover->state = CUTOVER_SOAKING;
+	if (soak_is_over(cutover))
+		complete(cutover);
+	else
+		cutover->host->record(cutover->data, cutover, &unused);
 }
 
 static enum action decide(const struct cutover *cutover)
@@ -272,8 +340,9 @@ static enum action decide(const struct cutover *cutover)
 	switch (cutover->state) {
 	case CUTOVER_CHECKING:
 		return decide_gate(cutover);
+	case CUTOVER_DRAINING:
 	case CUTOVER_SOAKING:
-		return decide_soak(cutover);
+		return decide_watch(cutover);
 	default:
 		return WAIT;
 	}
@@ -289,7 +358,7 @@ void cutover_step(struct cutover *cutover)
 	enum bgs_color to = cutover->request.to;
 	enum action action = decide(cutover);
 
-	if (cutover->state == CUTOVER_SOAKING &&
+	if (cutover_is_watching(cutover) &&
 	    cutover->host->health(cutover->data, to) == HEALTH_HEALTHY)
 		cutover->was_healthy = true;
 	switch (action) {
@@ -307,48 +376,76 @@ void cutover_step(struct cutover *cutover)
 	case TELL_ALARM:
 		alarm_both(cutover);
 		break;
+	case END_DRAIN:
+		end_drain(cutover);
+		break;
 	case COMPLETE:
-		complete(cutover, EVENT_COMPLETED, "");
+		complete(cutover);
 		break;
 	}
 }
 
 unsigned long long cutover_deadline(const struct cutover *cutover)
 {
-	return cutover->state == CUTOVER_IDLE ? 0 : cutover->deadline;
+	switch (cutover->state) {
+	case CUTOVER_IDLE:
+		return 0;
+	case CUTOVER_DRAINING:
+		/* The soak's end is nothing to act on before the drain's. */
+		return cutover->drain.state == DRAIN_WAITING ? drain_next(&cutover->drain)
+							     : cutover->drain.ended;
+	default:
+		return cutover->deadline;
+	}
 }
 
 int cutover_promote(struct cutover *cutover, struct failure *failure)
 {
-	if (cutover->state != CUTOVER_SOAKING)
+	struct failure unused;
+
+	if (!cutover_is_watching(cutover) || !cutover->request.soak_ms)
 		return failure_set(failure, EXIT_USAGE, "see 'bgswitch status'",
 				   "nothing is soaking that could be promoted");
-	complete(cutover, EVENT_PROMOTED, " (promoted)");
+	tell_success(cutover, EVENT_PROMOTED, " (promoted)");
+	cutover->request.soak_ms = 0;
+	cutover->deadline = cutover->host->now(cutover->data);
+	if (cutover->state == CUTOVER_DRAINING)
+		cutover->host->record(cutover->data, cutover, &unused);
+	else
+		complete(cutover);
 	return 0;
+}
+
+static void tell_abort(struct cutover *cutover)
+{
+	enum bgs_color to = cutover->request.to, from = cutover->before.active;
+
+	if (cutover->state == CUTOVER_DRAINING && !cutover->switched)
+		cutover_announce(cutover, EVENT_ABORTED, !to, "%s is drained no more",
+				 color_name(!to));
+	else if (!cutover->switched)
+		cutover_announce(cutover, EVENT_ABORTED, from, "aborted before the switch to %s",
+				 color_name(to));
+	else if (from == to)
+		cutover_announce(cutover, EVENT_ABORTED, from, "aborted, the split is back");
+	else
+		cutover_announce(cutover, EVENT_ABORTED, from, "aborted, back %s -> %s",
+				 color_name(to), color_name(from));
 }
 
 int cutover_abort(struct cutover *cutover, struct failure *failure)
 {
-	enum bgs_color to = cutover->request.to, from = cutover->before.active;
-
 	if (cutover->state == CUTOVER_IDLE)
 		return failure_set(failure, EXIT_USAGE,
 				   "see 'bgswitch status'; 'bgswitch rollback' goes back to the "
 				   "previous color",
 				   "nothing is under way that could be aborted");
-	if (cutover->state == CUTOVER_SOAKING && flip_back(cutover)) {
+	if (cutover->flipped && flip_back(cutover)) {
 		*failure = cutover->failure;
 		fail(cutover, "the way back failed: ");
 		return -1;
 	}
-	if (cutover->state != CUTOVER_SOAKING)
-		announce(cutover, EVENT_ABORTED, from, "aborted before the switch to %s",
-			 color_name(to));
-	else if (from == to)
-		announce(cutover, EVENT_ABORTED, from, "aborted, the split is back");
-	else
-		announce(cutover, EVENT_ABORTED, from, "aborted, back %s -> %s", color_name(to),
-			 color_name(from));
+	tell_abort(cutover);
 	strcpy(cutover->text, "aborted");
 	finish(cutover, OUTCOME_ABORTED);
 	return 0;
@@ -359,6 +456,6 @@ void cutover_supersede(struct cutover *cutover, const char *text)
 	if (cutover->state == CUTOVER_IDLE)
 		return;
 	snprintf(cutover->text, sizeof(cutover->text), "%s", text);
-	announce(cutover, EVENT_SUPERSEDED, cutover->request.to, "%s", text);
+	cutover_announce(cutover, EVENT_SUPERSEDED, cutover->request.to, "%s", text);
 	finish(cutover, OUTCOME_SUPERSEDED);
 }

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "switch/draining.h"
 #include "switch/result.h"
 
 struct local {
@@ -67,6 +68,7 @@ static int open_log(struct local *local, struct failure *failure)
 		.directory = files->directory,
 		.name = files->events,
 		.also = local->setup.show,
+		.data = local->setup.data,
 	};
 
 	local->log = event_log_open(local->setup.dry_run ? &nothing : &sinks, failure);
@@ -114,8 +116,10 @@ static int supervise(struct local *local, struct failure *failure)
 	if (!local->supervisor)
 		goto out;
 	local->supervisor->previous = state_previous(state, service->spec.name);
-	if (!local->setup.dry_run && state_operation(state, service->spec.name, &operation))
+	if (!local->setup.dry_run && state_operation(state, service->spec.name, &operation)) {
+		operation.draining = false; /* only who waits to the end may drain */
 		supervisor_adopt(local->supervisor, &operation);
+	}
 	err = 0;
 out:
 	state_close(state);
@@ -190,17 +194,18 @@ struct supervisor *local_supervisor(struct local *local)
 	return local->supervisor;
 }
 
-int local_begin(struct local *local, struct cutover_request *request, bool has_soak,
-		struct failure *failure)
+int local_begin(struct local *local, const struct cutover_request *request, struct failure *failure)
 {
-	const struct policy *policy = local->supervisor->policy;
-
-	if (!has_soak)
-		request->soak_ms = policy->soak_ms;
-	request->ready_timeout_ms = policy->ready_timeout_ms;
 	supervisor_make_way(local->supervisor, request->to);
 	local->ended = false;
 	return supervisor_begin(local->supervisor, request, failure);
+}
+
+int local_drain(struct local *local, enum bgs_color color, const struct drain_options *options,
+		struct failure *failure)
+{
+	local->ended = false;
+	return supervisor_drain(local->supervisor, color, options, getuid(), failure);
 }
 
 static int timeout_ms(const struct local *local)
@@ -217,17 +222,28 @@ static int timeout_ms(const struct local *local)
 
 static int take_signal(struct local *local)
 {
+	const struct cutover *cutover = &local->supervisor->cutover;
 	struct signalfd_siginfo signal;
 	struct failure unused;
 
 	if (read(local->signals, &signal, sizeof(signal)) != sizeof(signal))
 		return 0;
-	if (local->supervisor->cutover.state == CUTOVER_CHECKING)
+	if (cutover->state == CUTOVER_CHECKING)
 		supervisor_abort(local->supervisor, getuid(), &unused);
 	else
-		supervisor_supersede(local->supervisor,
-				     "interrupted; the switch stands and nobody watches it");
+		supervisor_supersede(
+			local->supervisor,
+			cutover->switched ? "interrupted; the switch stands and nobody watches it"
+					  : "interrupted; what is open stays");
 	return (int)signal.ssi_signo;
+}
+
+static void show_progress(const struct local *local)
+{
+	json_t *progress = draining_progress(local->supervisor);
+
+	local->setup.progress(progress, local->setup.data);
+	json_decref(progress);
 }
 
 int local_run(struct local *local, bool until_flip)
@@ -236,9 +252,12 @@ int local_run(struct local *local, bool until_flip)
 	struct pollfd events[] = { { .fd = prober_fd(local->prober), .events = POLLIN },
 				   { .fd = local->signals, .events = POLLIN } };
 
-	while (!local->ended && !(until_flip && cutover->state == CUTOVER_SOAKING)) {
-		int ready = poll(events, 2, timeout_ms(local));
+	while (!local->ended && !(until_flip && cutover_is_watching(cutover))) {
+		int ready;
 
+		if (cutover->state == CUTOVER_DRAINING && local->setup.progress)
+			show_progress(local);
+		ready = poll(events, 2, timeout_ms(local));
 		if (ready > 0 && events[1].revents) {
 			int signal = take_signal(local);
 

@@ -72,6 +72,17 @@ void monitor_pace(struct monitor *monitor, bool hurried)
 	probe_pace(monitor->probe, fast);
 }
 
+void monitor_hold(struct monitor *monitor, bool held)
+{
+	if (monitor->probe)
+		probe_hold(monitor->probe, held);
+}
+
+bool monitor_is_checking(const struct monitor *monitor)
+{
+	return monitor->probe && probe_is_running(monitor->probe);
+}
+
 bool monitor_is_steady(const struct monitor *monitor, enum health before)
 {
 	return monitor->health.health == before && monitor->pace == PACE_NORMAL &&

@@ -40,6 +40,9 @@ void monitor_watch(struct monitor *monitor);
 
 /* Asks sooner while the next check may decide, or all the time when `hurried`. */
 void monitor_pace(struct monitor *monitor, bool hurried);
+/* Begins no check until it is let go: checks are connections, too. */
+void monitor_hold(struct monitor *monitor, bool held);
+bool monitor_is_checking(const struct monitor *monitor);
 /* Has the last check left everything as it was, the pace as well? */
 bool monitor_is_steady(const struct monitor *monitor, enum health before);
 

@@ -2,22 +2,15 @@
 /* Cutovers of a service: begun by operators, acting on the maps, written down as they go. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "datapath/listeners.h"
 #include "duration.h"
 #include "percent.h"
 #include "record/history.h"
+#include "record/moment.h"
 #include "switch/autonomy.h"
+#include "switch/draining.h"
 #include "switch/supervisor_private.h"
-
-static long long wall_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 static unsigned long long host_now(void *data)
 {
@@ -67,30 +60,53 @@ static int host_flip(void *data, struct bgs_route route, struct failure *failure
 	return 0;
 }
 
-/* What a process that comes after this one must know; nothing once it is over. */
-static int host_record(void *data, const struct cutover *cutover, struct failure *failure)
+static bool host_receives(void *data, enum bgs_color color)
+{
+	return draining_receives(data, color);
+}
+
+static struct operation describe(const struct cutover *cutover)
 {
 	const struct cutover_request *request = &cutover->request;
-	struct supervisor *supervisor = data;
-	long long now = wall_clock_ms();
+	const struct drain *drain = &cutover->drain;
+	long long now = moment_now(), ahead = now - (long long)supervisor_now();
 	struct operation operation = {
 		.phase = cutover->flipped ? OPERATION_SOAKING : OPERATION_SWITCHING,
 		.before = cutover->before,
 		.to = request->to,
 		.forced = request->force && !cutover->was_healthy,
-		.began_ms = now - (long long)(supervisor_now() - cutover->began),
-		.soak_until_ms = now + request->soak_ms,
+		.began_ms = ahead + (long long)cutover->began,
+		.soak_until_ms = cutover->flipped ? ahead + (long long)cutover->deadline
+						  : now + request->soak_ms,
 		.soak_ms = request->soak_ms,
+		.draining = request->drains && (!cutover->flipped || drain->state == DRAIN_WAITING),
+		.drain = request->drain,
 		.uid = request->uid,
 	};
+
+	/* A drain that was resumed, or whose soak was ended, has another beginning by now. */
+	if (drain->state == DRAIN_WAITING && drain->deadline) {
+		long long left =
+			(long long)(drain->deadline + request->soak_ms - cutover->deadline);
+
+		operation.drain.timeout_ms = left > 0 ? left : 0;
+	}
+	snprintf(operation.verb, sizeof(operation.verb), "%s", request->verb);
+	return operation;
+}
+
+/* What a process that comes after this one must know; nothing once it is over. */
+static int host_record(void *data, const struct cutover *cutover, struct failure *failure)
+{
+	struct supervisor *supervisor = data;
+	struct operation operation = describe(cutover);
 	bool over = cutover->state == CUTOVER_IDLE;
 
-	snprintf(operation.verb, sizeof(operation.verb), "%s", request->verb);
-	/* Without a soak there is nothing to go on with: the flip is one store, made or not. */
-	if (!over && !request->soak_ms)
+	/* Nothing to go on with: the flip is one store, made or not. */
+	if (!over && !operation.soak_ms && cutover->state != CUTOVER_DRAINING)
 		return 0;
-	if (over && cutover->outcome == OUTCOME_COMPLETE && cutover->changed &&
-	    cutover->before.active != request->to)
+	if (over && cutover_is_done(cutover->outcome) && cutover->changed &&
+	    cutover->before.active != cutover->request.to)
 		supervisor->previous = cutover->before.active;
 	return supervisor->host->save(supervisor, over ? NULL : &operation, failure,
 				      supervisor->host->data);
@@ -103,7 +119,7 @@ static void host_announce(void *data, enum event_kind kind, int color, const cha
 	event_emit(supervisor->host->log, kind, supervisor->name, color, "%s", text);
 }
 
-static void add_history(const struct supervisor *supervisor, const struct history_entry *entry)
+void supervisor_add_history(const struct supervisor *supervisor, const struct history_entry *entry)
 {
 	const struct supervisor_host *host = supervisor->host;
 	struct failure failure;
@@ -113,11 +129,17 @@ static void add_history(const struct supervisor *supervisor, const struct histor
 			   "history is not kept: %s; %s", failure.what, failure.next);
 }
 
+/* Nothing of where new connections go is its matter. */
+static bool is_plain_drain(const struct cutover *cutover)
+{
+	return cutover->drain.state != DRAIN_IDLE && !cutover->switched;
+}
+
 static void host_finished(void *data, const struct cutover *cutover)
 {
 	struct supervisor *supervisor = data;
 	struct history_entry entry = {
-		.at_ms = wall_clock_ms() - (long long)cutover->duration,
+		.at_ms = moment_now() - (long long)cutover->duration,
 		.duration_ms = cutover->duration,
 		.operation = cutover->request.verb,
 		.from = cutover->before.active,
@@ -126,12 +148,19 @@ static void host_finished(void *data, const struct cutover *cutover)
 		.outcome = cutover_outcome_name(cutover->outcome),
 		.reason = *cutover->text ? cutover->text : NULL,
 	};
-	bool nothing = cutover->outcome == OUTCOME_COMPLETE && !cutover->changed;
+	bool nothing = cutover->outcome == OUTCOME_COMPLETE && !cutover->changed &&
+		       cutover->drain.state == DRAIN_IDLE;
+
+	if (is_plain_drain(cutover)) {
+		entry.from = cutover->drain.color;
+		entry.to = -1;
+	}
 
 	memcpy(entry.service, supervisor->name, sizeof(entry.service));
 	if (!nothing && !cutover->request.dry_run)
-		add_history(supervisor, &entry);
-	autonomy_latch(supervisor, cutover);
+		supervisor_add_history(supervisor, &entry);
+	if (!is_plain_drain(cutover))
+		autonomy_latch(supervisor, cutover);
 	supervisor->host->ended(supervisor, cutover, supervisor->host->data);
 }
 
@@ -143,17 +172,43 @@ const struct cutover_host supervisor_cutover_host = {
 	.route = host_route,
 	.record = host_record,
 	.flip = host_flip,
+	.receives = host_receives,
 	.announce = host_announce,
 	.finished = host_finished,
 };
 
-/* The same color again is not another change: its soak goes on, and is waited for. */
+/* The same color again is not another change: its drain and soak go on, and are waited for. */
 void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to)
 {
 	const struct cutover *cutover = &supervisor->cutover;
 
-	if (cutover->state == CUTOVER_SOAKING && cutover->request.to != to)
-		supervisor_supersede(supervisor, "another change was asked for during the soak");
+	if (cutover_is_watching(cutover) && cutover->request.to != to)
+		supervisor_supersede(supervisor,
+				     cutover_is_settled(cutover)
+					     ? "another change was asked for during the drain"
+					     : "another change was asked for during the soak");
+}
+
+int supervisor_complete_request(const struct supervisor *supervisor,
+				struct cutover_request *request, bool has_soak,
+				const struct drain_options *options, struct failure *failure)
+{
+	const struct policy *policy = supervisor->policy;
+
+	request->ready_timeout_ms = policy->ready_timeout_ms;
+	request->drain = policy->drain;
+	if (!has_soak)
+		request->soak_ms = policy->soak_ms;
+	return drain_options_apply(options, &request->drain, failure);
+}
+
+static int busy(const struct supervisor *supervisor, struct failure *failure)
+{
+	const struct cutover *cutover = &supervisor->cutover;
+
+	return failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
+			   "another operation is in progress: %s %s (%s)", cutover->request.verb,
+			   color_name(cutover->request.to), supervisor_state(supervisor));
 }
 
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
@@ -162,15 +217,12 @@ int supervisor_begin(struct supervisor *supervisor, const struct cutover_request
 	struct cutover *cutover = &supervisor->cutover;
 
 	supervisor_make_way(supervisor, request->to);
-	if (cutover->state == CUTOVER_SOAKING) {
+	if (cutover_is_watching(cutover)) {
 		supervisor_evaluate(supervisor);
 		return 0;
 	}
 	if (cutover->state != CUTOVER_IDLE)
-		return failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
-				   "another operation is in progress: %s %s (%s)",
-				   cutover->request.verb, color_name(cutover->request.to),
-				   supervisor_state(supervisor));
+		return busy(supervisor, failure);
 	/* Where listeners do not register by themselves, the gate would miss new ones. */
 	if (datapath_missing_registration(supervisor->host->datapath))
 		listeners_adopt(supervisor->host->datapath);
@@ -179,6 +231,49 @@ int supervisor_begin(struct supervisor *supervisor, const struct cutover_request
 			monitor_watch(supervisor->monitors[i]);
 	}
 	cutover_begin(cutover, request);
+	supervisor_evaluate(supervisor);
+	return 0;
+}
+
+/* Draining a color that gets new connections would never end, and cutting it would harm them. */
+static int refuse_drain(const struct supervisor *supervisor, enum bgs_color color,
+			struct failure *failure)
+{
+	const struct bgs_route *route = &supervisor->route;
+	const char *name = color_name(color);
+
+	if (route->active == color)
+		return failure_set(failure, EXIT_REFUSED, "switch to the other color first",
+				   "%s: %s is active and gets the new connections",
+				   supervisor->name, name);
+	if (route->split_bp)
+		return failure_set(failure, EXIT_REFUSED, "run 'bgswitch split 0' first",
+				   "%s: %s gets a share of the new connections", supervisor->name,
+				   name);
+	if (draining_receives(supervisor, color))
+		return failure_set(failure, EXIT_REFUSED, "see 'bgswitch preview ls'",
+				   "%s: preview networks send clients to %s", supervisor->name,
+				   name);
+	return 0;
+}
+
+int supervisor_drain(struct supervisor *supervisor, enum bgs_color color,
+		     const struct drain_options *options, uid_t uid, struct failure *failure)
+{
+	struct cutover_request request = { .verb = "drain",
+					   .to = !color,
+					   .drains = true,
+					   .drain = supervisor->policy->drain,
+					   .uid = uid };
+
+	if (drain_options_apply(options, &request.drain, failure))
+		return -1;
+	supervisor_notice_others(supervisor);
+	if (supervisor->cutover.state != CUTOVER_IDLE)
+		return busy(supervisor, failure);
+	if (refuse_drain(supervisor, color, failure))
+		return -1;
+	cutover_drain(&supervisor->cutover, &request);
 	supervisor_evaluate(supervisor);
 	return 0;
 }
@@ -232,7 +327,7 @@ int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, u
 	struct bgs_route route = {};
 	char share[16], reason[EVENT_TEXT];
 	enum bgs_color standby;
-	struct history_entry entry = { .at_ms = wall_clock_ms(),
+	struct history_entry entry = { .at_ms = moment_now(),
 				       .operation = "split",
 				       .uid = uid,
 				       .outcome = "complete",
@@ -256,69 +351,6 @@ int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, u
 	entry.from = route.active;
 	entry.to = standby;
 	memcpy(entry.service, supervisor->name, sizeof(entry.service));
-	add_history(supervisor, &entry);
+	supervisor_add_history(supervisor, &entry);
 	return 0;
-}
-
-/* It stands nowhere that it is under way any more, and history says what became of it. */
-static void give_up(struct supervisor *supervisor, const struct operation *operation,
-		    const char *outcome, const char *text)
-{
-	const struct supervisor_host *host = supervisor->host;
-	struct history_entry entry = {
-		.at_ms = operation->began_ms,
-		.duration_ms = operation->soak_ms,
-		.operation = operation->verb,
-		.from = operation->before.active,
-		.to = operation->to,
-		.uid = operation->uid,
-		.outcome = outcome,
-		.reason = text,
-	};
-	struct failure failure;
-
-	memcpy(entry.service, supervisor->name, sizeof(entry.service));
-	event_emit(host->log, EVENT_INTERRUPTED, supervisor->name, operation->to,
-		   "%s %s was interrupted: %s", operation->verb, color_name(operation->to), text);
-	add_history(supervisor, &entry);
-	host->save(supervisor, NULL, &failure, host->data);
-}
-
-void supervisor_adopt(struct supervisor *supervisor, const struct operation *operation)
-{
-	const struct bgs_route *now = &supervisor->route;
-	struct cutover_request request = { .to = operation->to,
-					   .force = operation->forced,
-					   .soak_ms = operation->soak_ms,
-					   .uid = operation->uid };
-	char text[DURATION_TEXT];
-	long long left =
-		(operation->phase == OPERATION_SOAKING ? operation->soak_until_ms
-						       : operation->began_ms + operation->soak_ms) -
-		wall_clock_ms();
-
-	snprintf(request.verb, sizeof(request.verb), "%s", operation->verb);
-	if (now->active != operation->to || now->split_bp) {
-		give_up(supervisor, operation,
-			operation->phase == OPERATION_SWITCHING ? "undone" : "superseded",
-			operation->phase == OPERATION_SWITCHING
-				? "before the flip; nothing changed"
-				: "new connections go elsewhere by now");
-		return;
-	}
-	if (operation->before.active != operation->to)
-		supervisor->previous = operation->before.active;
-	if (left <= 0 || !operation->soak_ms) {
-		give_up(supervisor, operation, "complete",
-			operation->soak_ms ? "its soak is over by now; the switch stands"
-					   : "after the flip; the switch stands");
-		return;
-	}
-	if (left > operation->soak_ms)
-		left = operation->soak_ms; /* the clock was set back */
-	event_emit(supervisor->host->log, EVENT_INTERRUPTED, supervisor->name, operation->to,
-		   "%s %s was interrupted after the flip; its soak goes on for %s", operation->verb,
-		   color_name(operation->to), duration_format(text, left));
-	cutover_resume(&supervisor->cutover, &request, operation->before, left);
-	supervisor_evaluate(supervisor);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "switch/autonomy.h"
+#include "switch/draining.h"
 #include "switch/supervisor_private.h"
 
 unsigned long long supervisor_now(void)
@@ -20,13 +21,15 @@ unsigned long long supervisor_now(void)
 
 static bool is_busy(const struct supervisor *supervisor)
 {
-	return supervisor->cutover.state != CUTOVER_IDLE;
+	return supervisor->cutover.state != CUTOVER_IDLE &&
+	       !cutover_is_settled(&supervisor->cutover);
 }
 
 static void set_paces(struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->monitor_count; i++)
 		monitor_pace(supervisor->monitors[i], is_busy(supervisor));
+	draining_hold_checks(supervisor);
 }
 
 static void announce_color(struct supervisor *supervisor, enum bgs_color color, enum health health)
@@ -81,8 +84,10 @@ static void step(struct supervisor *supervisor)
 {
 	const struct supervisor_host *host = supervisor->host;
 	struct failure busy;
-	bool due = cutover_is_due(&supervisor->cutover);
+	bool due;
 
+	cutover_drain_step(&supervisor->cutover);
+	due = cutover_is_due(&supervisor->cutover);
 	supervisor->retry = 0;
 	if (due && host->lock(supervisor->cutover.request.verb, &busy, host->data)) {
 		supervisor->retry = supervisor_now() + SUPERVISOR_RETRY_MS;
@@ -243,7 +248,9 @@ struct supervisor *supervisor_new(const struct supervisor_host *host, const stru
 	supervisor->route = service->route;
 	supervisor->previous = -1;
 	memcpy(supervisor->name, service->spec.name, sizeof(supervisor->name));
-	cutover_init(&supervisor->cutover, &supervisor_cutover_host, supervisor);
+	draining_host(&supervisor->drain_host, supervisor);
+	cutover_init(&supervisor->cutover, &supervisor_cutover_host, &supervisor->drain_host,
+		     supervisor);
 	if (fill_monitors(supervisor, service, NULL, 0, failure)) {
 		supervisor_free(supervisor);
 		return NULL;
@@ -298,13 +305,16 @@ void supervisor_tick(struct supervisor *supervisor)
 
 unsigned long long supervisor_deadline(const struct supervisor *supervisor)
 {
+	unsigned long long cutover;
+
 	/* Past deadlines that wait for the lock must not be asked for again and again. */
 	if (supervisor->retry)
 		return supervisor->retry;
 	/* Nor a latch that nobody looks at until the cutover is over. */
-	if (is_busy(supervisor))
+	if (is_busy(supervisor) || !supervisor->latched_until)
 		return cutover_deadline(&supervisor->cutover);
-	return supervisor->latched_until;
+	cutover = cutover_deadline(&supervisor->cutover);
+	return cutover && cutover < supervisor->latched_until ? cutover : supervisor->latched_until;
 }
 
 bool supervisor_has_looked(const struct supervisor *supervisor)
@@ -319,9 +329,8 @@ bool supervisor_has_looked(const struct supervisor *supervisor)
 const char *supervisor_state(const struct supervisor *supervisor)
 {
 	static const char *const names[] = {
-		[CUTOVER_IDLE] = "steady",
-		[CUTOVER_CHECKING] = "checking",
-		[CUTOVER_SWITCHING] = "switching",
+		[CUTOVER_IDLE] = "steady",	   [CUTOVER_CHECKING] = "checking",
+		[CUTOVER_SWITCHING] = "switching", [CUTOVER_DRAINING] = "draining",
 		[CUTOVER_SOAKING] = "soaking",
 	};
 

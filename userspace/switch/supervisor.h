@@ -11,9 +11,11 @@
 #include <jansson.h>
 
 #include "config/policy.h"
+#include "drain/options.h"
 #include "record/event.h"
 #include "record/state.h"
 #include "switch/cutover.h"
+#include "switch/draining.h"
 #include "switch/monitor.h"
 #include "switch/service_check.h"
 
@@ -52,6 +54,9 @@ struct supervisor {
 	enum health health[BGS_COLORS]; /* as last announced */
 	bool rotation_due; /* an instance's health changed, or the instances did */
 	struct cutover cutover;
+	struct drain_host drain_host; /* of the cutover's drains */
+	struct draining_oldest oldest;
+	unsigned long long unchecked_since; /* ms; the color that drains; 0: it is checked */
 	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */
 	int previous; /* color to roll back to; -1: none */
 	/*
@@ -91,11 +96,25 @@ unsigned long long supervisor_now(void);
  */
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
 		     struct failure *failure);
+/*
+ * Fills in what the service's policy says: of the drain what `options` do not
+ * say, the soak unless it is given, and the gate's time.
+ */
+int supervisor_complete_request(const struct supervisor *supervisor,
+				struct cutover_request *request, bool has_soak,
+				const struct drain_options *options, struct failure *failure);
 /* Ends a soak that a change to `to` supersedes, before anybody waits for that change's end. */
 void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to);
 /* Fills in a request to go back to the previous color. */
 int supervisor_rollback_request(const struct supervisor *supervisor,
 				struct cutover_request *request, struct failure *failure);
+/*
+ * Drains a color that gets no new connections, with no cutover under way. Begins,
+ * and ends by `ended`, as a cutover does: with the verb "drain", and nothing flips.
+ * Fails with EXIT_REFUSED where the color gets some, with EXIT_BUSY during a cutover.
+ */
+int supervisor_drain(struct supervisor *supervisor, enum bgs_color color,
+		     const struct drain_options *options, uid_t uid, struct failure *failure);
 int supervisor_promote(struct supervisor *supervisor, struct failure *failure);
 int supervisor_abort(struct supervisor *supervisor, uid_t uid, struct failure *failure);
 /* Ends a soak that nobody waits for, because of what `text` says. */
@@ -109,7 +128,7 @@ void supervisor_adopt(struct supervisor *supervisor, const struct operation *ope
 /* Has every instance been checked once? */
 bool supervisor_has_looked(const struct supervisor *supervisor);
 
-/* "steady", "checking", "soaking" */
+/* "steady", "checking", "draining", "soaking" */
 const char *supervisor_state(const struct supervisor *supervisor);
 
 /* What `status` shows beside the maps; see supervisor_json.c. The caller owns it. */

@@ -4,30 +4,41 @@
 #include "switch/supervisor_private.h"
 #include "text.h"
 
+/* Roles are in the maps, but for this one. */
+static bool is_draining(const struct supervisor *supervisor, enum bgs_color color)
+{
+	const struct cutover *cutover = &supervisor->cutover;
+
+	return cutover->state == CUTOVER_DRAINING && cutover->drain.color == color;
+}
+
 static json_t *color_json(const struct supervisor *supervisor, enum bgs_color color)
 {
-	json_t *instances = json_array();
+	json_t *instances = json_array(), *object;
 
 	for (size_t i = 0; i < supervisor->monitor_count; i++) {
 		if (supervisor->monitors[i]->color == color)
 			json_array_append_new(instances, monitor_json(supervisor->monitors[i]));
 	}
-	return json_pack("{s:s, s:o}", "health", health_name(supervisor->health[color]),
-			 "instances", instances);
+	object = json_pack("{s:s, s:o}", "health", health_name(supervisor->health[color]),
+			   "instances", instances);
+	if (is_draining(supervisor, color))
+		json_object_set_new(object, "role", json_string("draining"));
+	return object;
 }
 
 static json_t *operation_json(const struct supervisor *supervisor)
 {
 	const struct cutover *cutover = &supervisor->cutover;
-	unsigned long long now = supervisor_now(), deadline = cutover_deadline(cutover);
+	long long left = cutover_left(cutover);
 
 	if (cutover->state == CUTOVER_IDLE)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:I, s:I}", "operation", cutover->request.verb, "from",
+	return json_pack("{s:s, s:s, s:s, s:I, s:o}", "operation", cutover->request.verb, "from",
 			 color_name(cutover->before.active), "to", color_name(cutover->request.to),
 			 "uid",
 			 cutover->request.uid == (uid_t)-1 ? (json_int_t)-1 : cutover->request.uid,
-			 "left_ms", (json_int_t)(deadline > now ? deadline - now : 0));
+			 "left_ms", left < 0 ? json_null() : json_integer(left));
 }
 
 static json_t *name_or_null(int color)

@@ -3,6 +3,7 @@
 #ifndef BGSWITCH_SUPERVISOR_PRIVATE_H
 #define BGSWITCH_SUPERVISOR_PRIVATE_H
 
+#include "record/history.h"
 #include "switch/supervisor.h"
 
 #define SUPERVISOR_RETRY_MS 20 /* when the lock is taken: commands hold it for moments */
@@ -31,6 +32,9 @@ enum verdict supervisor_gate(const struct supervisor *supervisor, enum bgs_color
 /* Why a color is not healthy, in words; returns `text`. */
 const char *supervisor_reason(const struct supervisor *supervisor, enum bgs_color color,
 			      char text[EVENT_TEXT]);
+
+/* One that cannot be kept is worth an alarm, and no more. */
+void supervisor_add_history(const struct supervisor *supervisor, const struct history_entry *entry);
 
 /* An alarm is told once, and stands in `status` until it is cleared. */
 void supervisor_alarm(struct supervisor *supervisor, const char *text);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "status_connections.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "datapath/cookies.h"
+#include "datapath/map.h"
+
+int status_connections_read(struct status_connections *connections, const struct datapath *datapath,
+			    struct failure *failure)
+{
+	ssize_t count;
+
+	*connections = (struct status_connections){ .datapath = datapath };
+	if (datapath_missing_accounting(datapath))
+		return 0;
+	count = attribution_read(datapath, &connections->untagged, failure);
+	if (count < 0)
+		return -1;
+	connections->untagged_count = count;
+	/* Packets that were on their way to a listener before a flip have arrived. */
+	map_wait_for_lookups();
+	count = connections_queues(datapath, &connections->queues);
+	if (count < 0) {
+		status_connections_free(connections);
+		return failure_errno(failure, (int)-count, "run it as root",
+				     "the queues of listeners cannot be read");
+	}
+	connections->queue_count = count;
+	connections->known = true;
+	return 0;
+}
+
+void status_connections_free(struct status_connections *connections)
+{
+	free(connections->queues);
+	free(connections->untagged);
+	connections->queues = NULL;
+	connections->untagged = NULL;
+}
+
+/* The first queue of an instance, or of one behind it. */
+static size_t first_queue(const struct status_connections *connections, __u32 number)
+{
+	size_t low = 0, high = connections->queue_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (connections->queues[middle].instance < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void add_instance(const struct status_connections *connections, __u32 number,
+			 struct connection_counts *counts)
+{
+	struct connection_counts gauge;
+	unsigned long long queued = 0;
+
+	for (size_t i = first_queue(connections, number);
+	     i < connections->queue_count && connections->queues[i].instance == number; i++) {
+		counts->handshaking += connections->queues[i].handshaking;
+		queued += connections->queues[i].accept_queue;
+	}
+	connections_gauge(connections->datapath, number, &gauge); /* zeros for one that is gone */
+	counts->accept_queue += queued;
+	counts->established += gauge.established < queued ? 0 : gauge.established - queued;
+	counts->closing += gauge.closing;
+}
+
+static json_t *number_or_null(bool known, unsigned long long number)
+{
+	return known ? json_integer((json_int_t)number) : json_null();
+}
+
+static json_t *counts_json(bool known, const struct connection_counts *counts)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "handshaking",
+			 number_or_null(known, counts->handshaking), "accept_queue",
+			 number_or_null(known, counts->accept_queue), "established",
+			 number_or_null(known, counts->established), "closing",
+			 number_or_null(known, counts->closing));
+}
+
+json_t *status_connections_instance(const struct status_connections *connections, __u32 number)
+{
+	struct connection_counts counts = {};
+
+	if (connections->known)
+		add_instance(connections, number, &counts);
+	return counts_json(connections->known, &counts);
+}
+
+json_t *status_connections_color(const struct status_connections *connections,
+				 const struct service *service, enum bgs_color color, bool *zero)
+{
+	const struct color_spec *spec = &service->spec.colors[color];
+	struct connection_counts counts = {};
+	json_t *object;
+
+	for (size_t place = 0; place < spec->count && connections->known; place++) {
+		if (color_has(spec, place))
+			add_instance(connections, BGS_INSTANCE(service->slot, color, place),
+				     &counts);
+	}
+	for (size_t i = 0; i < connections->untagged_count; i++)
+		counts.untagged +=
+			attribution_concerns(&connections->untagged[i], service->slot, color);
+	if (connections->known)
+		cookies_pending(connections->datapath, service->slot, color, &counts.cookies);
+	*zero = connections_is_zero(&counts);
+	object = counts_json(connections->known, &counts);
+	json_object_set_new(object, "untagged",
+			    number_or_null(connections->known, counts.untagged));
+	json_object_set_new(object, "syn_cookies",
+			    connections->known ? json_boolean(counts.cookies) : json_null());
+	return object;
+}
+
+json_t *status_safe_to_stop(const struct status_connections *connections,
+			    const struct service *service, enum bgs_color color, bool zero)
+{
+	const struct bgs_service value = { .route = service->route, .flags = service->spec.flags };
+
+	if (!connections->known)
+		return json_null();
+	return json_boolean(zero &&
+			    !color_receives(connections->datapath, service->slot, &value, color));
+}

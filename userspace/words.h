@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lists of strings ended by NULL, as execve(2) takes arguments and environment. */
+#ifndef BGSWITCH_WORDS_H
+#define BGSWITCH_WORDS_H
+
+#include <stddef.h>
+
+/* Frees list and strings; NULL is fine. */
+void words_free(char **words);
+
+/* NULL is an empty list. */
+size_t words_count(char *const words[]);
+
+#endif
