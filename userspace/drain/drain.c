@@ -240,6 +240,9 @@ const char *drain_counts_text(char text[DRAIN_TEXT], const struct connection_cou
 	size_t used = 0;
 
 	add(text, &used, counts->handshaking, "handshaking");
+	if (counts->cookies)
+		used += (size_t)snprintf(text + used, DRAIN_TEXT - used, "%sSYN cookies out",
+					 used ? ", " : "");
 	add(text, &used, counts->accept_queue, "queued");
 	add(text, &used, counts->established, "established");
 	add(text, &used, counts->untagged, "untagged");
