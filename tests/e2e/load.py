@@ -13,7 +13,7 @@ import time
 
 from sandbox import wait_for
 
-SOURCE = pathlib.Path(__file__).with_name("load.c")
+HERE = pathlib.Path(__file__).parent
 
 Connection = collections.namedtuple(
     "Connection", "begin connected end requests color number stage error")
@@ -24,10 +24,11 @@ def now():
     return time.monotonic_ns()
 
 
-def build(directory):
+def build(name, directory):
+    """load.c or server.c as a program."""
     compiler = os.environ.get("CC") or shutil.which("cc") or "clang"
-    binary = pathlib.Path(directory) / "load"
-    subprocess.run([compiler, "-O2", "-o", binary, SOURCE], check=True)
+    binary = pathlib.Path(directory) / name
+    subprocess.run([compiler, "-O2", "-o", binary, HERE / f"{name}.c"], check=True)
     return binary
 
 
