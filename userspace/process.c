@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 /* Namespaces looked into at the most; a host with more is not helped by a longer list. */
 #define MAX_NAMESPACES 256
@@ -140,6 +142,14 @@ int process_each_socket(int (*visit)(pid_t pid, int fd, unsigned long long inode
 		err = each_socket_of(pid, visit, data);
 	closedir(proc);
 	return err;
+}
+
+bool process_may_trace(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	return !syscall(SYS_capget, &header, sets) && sets[0].effective & 1U << CAP_SYS_PTRACE;
 }
 
 pid_t process_parent(pid_t pid)

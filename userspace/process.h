@@ -3,6 +3,7 @@
 #ifndef BGSWITCH_PROCESS_H
 #define BGSWITCH_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,6 +25,9 @@ void process_find_owners(struct socket_owner *owners, size_t count);
  */
 int process_each_socket(int (*visit)(pid_t pid, int fd, unsigned long long inode, void *data),
 			void *data);
+
+/* Have we the right to look into every process (CAP_SYS_PTRACE), not only into our user's? */
+bool process_may_trace(void);
 
 /* 0: there is none, or it cannot be seen. */
 pid_t process_parent(pid_t pid);

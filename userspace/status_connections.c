@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/cookies.h"
 #include "datapath/map.h"
 
 int status_connections_read(struct status_connections *connections, const struct datapath *datapath,
@@ -110,10 +111,14 @@ json_t *status_connections_color(const struct status_connections *connections,
 	for (size_t i = 0; i < connections->untagged_count; i++)
 		counts.untagged +=
 			attribution_concerns(&connections->untagged[i], service->slot, color);
+	if (connections->known)
+		cookies_pending(connections->datapath, service->slot, color, &counts.cookies);
 	*zero = connections_is_zero(&counts);
 	object = counts_json(connections->known, &counts);
 	json_object_set_new(object, "untagged",
 			    number_or_null(connections->known, counts.untagged));
+	json_object_set_new(object, "syn_cookies",
+			    connections->known ? json_boolean(counts.cookies) : json_null());
 	return object;
 }
 

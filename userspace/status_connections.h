@@ -28,7 +28,8 @@ void status_connections_free(struct status_connections *connections);
 /* {"handshaking", "accept_queue", "established", "closing"}, nulls where they are not known. */
 json_t *status_connections_instance(const struct status_connections *connections, __u32 number);
 
-/* The same for a color, with "untagged". `*zero`: nothing that its end would cut. */
+/* The same for a color, with "untagged" and "syn_cookies". `*zero`: nothing that its end would cut.
+ */
 json_t *status_connections_color(const struct status_connections *connections,
 				 const struct service *service, enum bgs_color color, bool *zero);
 

@@ -9,6 +9,7 @@ from sandbox import CLONE_NEWNET, libc, system_call
 
 HOST4, HOST6 = "10.77.0.1", "fd77::1"
 CLIENT4, CLIENT6 = "10.77.0.2", "fd77::2"
+NOBODY4 = "10.80.0.1"  # behind the client, where no kernel answers for it
 OTHER_HOST4, OTHER_CLIENT4 = "10.79.0.1", "10.79.0.2"
 CROWD4, CROWD6 = "10.78.0.0/16", "fd78::/64"  # many more clients
 
@@ -81,7 +82,7 @@ class Network:
                      f"addr add {HOST4}/24 dev eth0", f"addr add {HOST6}/64 dev eth0",
                      f"addr add {OTHER_HOST4}/24 dev eth1",
                      "link set eth0 up", "link set eth1 up",
-                     f"route add {CROWD4} via {CLIENT4}")
+                     f"route add {CROWD4} via {CLIENT4}", f"route add {NOBODY4} via {CLIENT4}")
         self.client.ip(f"addr add {CLIENT4}/24 dev eth0", f"addr add {CLIENT6}/64 dev eth0",
                        f"addr add {OTHER_CLIENT4}/24 dev eth1",
                        "link set eth0 up", "link set eth1 up",

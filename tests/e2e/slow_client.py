@@ -3,10 +3,8 @@ import random
 import socket
 import struct
 
-import host
-from host import HOST4
+from host import HOST4, NOBODY4
 
-SLOW_CLIENT = "10.80.0.1"
 SYN, RST, PSH, ACK = 0x02, 0x04, 0x08, 0x10
 ETH_P_IP = 0x0800
 REQUEST = b"GET / HTTP/1.0\r\n\r\n"
@@ -24,7 +22,6 @@ class SlowClient:
     """TCP by hand, from an address that no kernel answers for."""
 
     def __init__(self, net):
-        net.host.ip(f"route replace {SLOW_CLIENT} via {host.CLIENT4}")
         self.out = net.client.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         self.heard = net.client.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
                                        socket.htons(ETH_P_IP))
@@ -34,7 +31,7 @@ class SlowClient:
 
     def send(self, flags, data=b"", options=b""):
         """Options come padded to words."""
-        source, target = socket.inet_aton(SLOW_CLIENT), socket.inet_aton(HOST4)
+        source, target = socket.inet_aton(NOBODY4), socket.inet_aton(HOST4)
         header = struct.pack("!HHIIBBHHH", self.port, 80, self.sequence, self.acknowledged,
                              20 + len(options) << 2, flags, 65535, 0, 0) + options
         pseudo = source + target + struct.pack("!BBH", 0, socket.IPPROTO_TCP,
@@ -50,7 +47,7 @@ class SlowClient:
         while True:
             packet = self.heard.recv(65535)
             header = packet[(packet[0] & 15) * 4:struct.unpack("!H", packet[2:4])[0]]
-            if packet[9] != socket.IPPROTO_TCP or packet[16:20] != socket.inet_aton(SLOW_CLIENT):
+            if packet[9] != socket.IPPROTO_TCP or packet[16:20] != socket.inet_aton(NOBODY4):
                 continue
             port, sequence = struct.unpack("!2xHI", header[:8])
             if port == self.port:

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from cli import BUSY, DONE, REFUSED
+from cli import BUSY, CUT, DONE, REFUSED
 from host import HOST4, HOST6
 from sandbox import wait_for
 from trail import UNREACHABLE, Trail
@@ -21,6 +21,7 @@ CONFIG = {
     "attach": ["eth0"],
     "services": {"default": {
         "listen": ":80", "blue": ":8081", "green": ":8082", "soak": "100ms",
+        "drain": {"timeout": "300ms", "at_deadline": "keep"},
         "check": {"path": "/", "interval": "50ms", "fast_interval": "10ms", "timeout": "1s"},
     }},
 }
@@ -35,7 +36,7 @@ COMMANDS = [
     (1, lambda color: ("promote",), None),
 ]
 # There may be nothing to end or to go back to; a gate without an agent may find nothing healthy.
-HARMLESS = {"set": {REFUSED, BUSY}, "rollback": {1, REFUSED, BUSY}, "abort": {1, BUSY},
+HARMLESS = {"set": {REFUSED, BUSY, CUT}, "rollback": {1, REFUSED, BUSY}, "abort": {1, BUSY},
             "promote": {1, BUSY}}
 
 

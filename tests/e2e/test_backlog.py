@@ -105,6 +105,7 @@ def flooded(net, blue, green):
     return overflow(net, BACKLOG)
 
 
+@pytest.mark.smoke
 def test_cookie_of_the_old_color_counts_after_the_flip(attached, net, serve, blue, flooded):
     client, _ = flooded
     serve.answerer.serve(blue, "blue")
@@ -114,7 +115,6 @@ def test_cookie_of_the_old_color_counts_after_the_flip(attached, net, serve, blu
     assert kernel_count(net.host, "SyncookiesRecv") == before + 1
 
 
-@pytest.mark.smoke
 def test_every_cookie_counts_and_every_request_beside_it(attached, net, serve, blue, flooded):
     first, half_open = flooded
     more = [SlowClient(net) for _ in range(20)]

@@ -9,13 +9,14 @@
 
 #include <bpf/libbpf.h>
 
+#include "datapath/cookies.h"
 #include "datapath/iterator.h"
 #include "datapath/map.h"
 
 bool connections_is_zero(const struct connection_counts *counts)
 {
-	return !counts->handshaking && !counts->accept_queue && !counts->established &&
-	       !counts->untagged;
+	return !counts->handshaking && !counts->cookies && !counts->accept_queue &&
+	       !counts->established && !counts->untagged;
 }
 
 const char *datapath_missing_accounting(const struct datapath *datapath)
@@ -210,7 +211,10 @@ int connections_count_color(const struct datapath *datapath, __u32 slot, enum bg
 	memset(counts, 0, sizeof(*counts));
 	if (datapath_missing_accounting(datapath))
 		return -ENODATA;
-	err = add_queues(datapath, slot, color, counts);
+	/* In the order in which a connection moves, lest one is missed. */
+	err = cookies_pending(datapath, slot, color, &counts->cookies);
+	if (!err)
+		err = add_queues(datapath, slot, color, counts);
 	if (!err)
 		err = add_gauges(datapath, slot, color, counts);
 	/* Gauges begin with the accept queue. */

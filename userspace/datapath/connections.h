@@ -7,6 +7,7 @@
 #ifndef BGSWITCH_CONNECTIONS_H
 #define BGSWITCH_CONNECTIONS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "bgswitch/maps.h"
@@ -15,6 +16,7 @@
 /* How many; what is in one of them is not in another. */
 struct connection_counts {
 	unsigned long long handshaking; /* SYN_RECV */
+	bool cookies; /* SYN cookies are out: only the clients know of those handshakes */
 	unsigned long long accept_queue;
 	unsigned long long established; /* a process has them open, half-closed ones too */
 	unsigned long long closing; /* the application let go; they cannot be lost by its end */

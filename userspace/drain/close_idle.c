@@ -117,6 +117,26 @@ static int close_one(pid_t pid, int fd, unsigned long long inode, void *data)
 	return !--closing->missing;
 }
 
+/* Nothing was closed. Was there nothing to close, or could it not be done? */
+static int explain(const struct closing *closing, struct failure *failure)
+{
+	bool none_found = closing->missing == closing->count;
+
+	if (closing->tried ? closing->refused == closing->tried
+			   : none_found && !process_may_trace())
+		return failure_set(failure, EXIT_SYSTEM,
+				   "run it as root with CAP_SYS_PTRACE and without a seccomp "
+				   "filter for pidfd_getfd(2), or drain without --close-idle",
+				   "no ptrace rights over the processes of %s: none of its idle "
+				   "connections can be closed",
+				   color_name(closing->color));
+	if (closing->tried)
+		return failure_errno(failure, closing->error, "drain without --close-idle",
+				     "idle connections of %s cannot be closed",
+				     color_name(closing->color));
+	return 0;
+}
+
 static int close_candidates(struct closing *closing, struct failure *failure)
 {
 	int err;
@@ -128,17 +148,7 @@ static int close_candidates(struct closing *closing, struct failure *failure)
 		close(closing->pidfd);
 	if (err < 0)
 		return failure_errno(failure, -err, "mount it", "cannot read /proc");
-	if (!closing->tried || closing->closed)
-		return 0;
-	if (closing->refused == closing->tried)
-		return failure_set(failure, EXIT_SYSTEM,
-				   "run it as root with CAP_SYS_PTRACE and without a seccomp "
-				   "filter for pidfd_getfd(2), or drain without --close-idle",
-				   "no ptrace rights over the processes of %s: none of its idle "
-				   "connections can be closed",
-				   color_name(closing->color));
-	return failure_errno(failure, closing->error, "drain without --close-idle",
-			     "idle connections of %s cannot be closed", color_name(closing->color));
+	return closing->closed ? 0 : explain(closing, failure);
 }
 
 int connections_close_idle(const struct datapath *datapath, __u32 slot, enum bgs_color color,

@@ -94,6 +94,8 @@ static bool count(struct drain *drain)
 	is_zero = connections_is_zero(&counts);
 	counts.untagged = untagged;
 	drain->counts = counts;
+	if (!is_zero)
+		drain->next_prove = 0; /* what was proved was about others */
 	return is_zero && before >= drain->next_prove ? prove(drain) : true;
 }
 
@@ -240,6 +242,9 @@ const char *drain_counts_text(char text[DRAIN_TEXT], const struct connection_cou
 	size_t used = 0;
 
 	add(text, &used, counts->handshaking, "handshaking");
+	if (counts->cookies)
+		used += (size_t)snprintf(text + used, DRAIN_TEXT - used, "%sSYN cookies out",
+					 used ? ", " : "");
 	add(text, &used, counts->accept_queue, "queued");
 	add(text, &used, counts->established, "established");
 	add(text, &used, counts->untagged, "untagged");

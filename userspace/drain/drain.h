@@ -24,7 +24,8 @@
 #define DRAIN_CUT_MS 10 /* between resets while all that are due do not fit one batch */
 #define DRAIN_CUT_BATCH 1000 /* resets in a batch */
 #define DRAIN_OVER_IDLE_MS 1000 /* idle for so long, when `over_ms` alone asks for closes */
-#define DRAIN_GIVE_UP_MS 5000 /* after the deadline, without fewer being left */
+/* After the deadline, without fewer being left; SYN cookies need their time. */
+#define DRAIN_GIVE_UP_MS (BGS_COOKIE_TTL_S * 1000 + 2000)
 
 enum drain_state {
 	DRAIN_IDLE, /* none was begun */

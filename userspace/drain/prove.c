@@ -67,6 +67,7 @@ static int look(const struct datapath *datapath, __u32 slot, enum bgs_color colo
 	map_wait_for_lookups();
 	err = connections_count_color(datapath, slot, color, counts);
 	counts->handshaking = larger(counts->handshaking, first.handshaking);
+	counts->cookies = counts->cookies || first.cookies;
 	return err;
 }
 
@@ -84,6 +85,7 @@ static int count_twice(const struct datapath *datapath, struct walking *walking,
 	if (err)
 		return err;
 	counts->handshaking = larger(counts->handshaking, before.handshaking);
+	counts->cookies = counts->cookies || before.cookies;
 	*agree = walking->held >= smaller(held(&before), held(counts)) &&
 		 walking->held <= larger(held(&before), held(counts));
 	if (!*agree && walking->held > held(counts)) /* in doubt there are more */

@@ -18,7 +18,7 @@ struct shut_target {
 bool shut_unchanged(int fd, const struct shut_target *target);
 
 /*
- * Tells the process that its connection `fd` has ended, by an end of file.
+ * Ends connection `fd` of a process: it reads the end of the file, the client gets FIN.
  * `pidfd` is of that process. 1: done; 0: it is gone, or not as it was; -EPERM: no
  * ptrace rights (or a security module or seccomp(2) forbids it); else -errno.
  */

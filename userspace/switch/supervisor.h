@@ -15,6 +15,7 @@
 #include "record/event.h"
 #include "record/state.h"
 #include "switch/cutover.h"
+#include "switch/draining.h"
 #include "switch/monitor.h"
 #include "switch/service_check.h"
 #include "switch/stop.h"
@@ -61,6 +62,7 @@ struct supervisor {
 	bool rotation_due; /* an instance's health changed, or the instances did */
 	struct cutover cutover;
 	struct drain_host drain_host; /* of the cutover's drains */
+	struct draining_oldest oldest;
 	unsigned long long unchecked_since; /* ms; the color that drains; 0: it is checked */
 	struct warm warm; /* the color to be stopped */
 	struct stop *stop; /* its command, while it runs */
