@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import signal
 
 import pytest
@@ -13,6 +14,7 @@ from sandbox import wait_for
 from trail import Trail
 
 CUT = 4
+PATIENT = {"timeout": "2s"} # of a check: a busy machine is no failure
 
 
 @pytest.fixture
@@ -23,18 +25,10 @@ def servers(serve, misbehave):
 
 
 @pytest.fixture
-def client(net):
-    """A connection that says nothing yet; it is blue's when it is made before the flip."""
-    sock = host.connect(net.client, host.HOST4)
-    yield sock
-    sock.close()
-
-
-@pytest.fixture
 def start(driver, servers):
     """start(...): one service, driven by an agent or by the command; which of them."""
     def start(**service):
-        return driver(web(**{"soak": "0", **service}))
+        return driver(web(PATIENT, **{"soak": "0", **service}))
     return start
 
 
@@ -42,7 +36,7 @@ def begin(bgs, net, *words):
     """A client of blue, and a `set green` that waits for it."""
     sock = host.connect(net.client, host.HOST4)
     process = bgs.start("set", "green", *words, "-j")
-    wait_for(lambda: any(event["event"] == "draining" for event in events(bgs)), "the drain")
+    Trail(bgs).wait_event("draining")
     assert process.poll() is None
     return sock, process
 
@@ -119,14 +113,15 @@ def test_it_outlasts_the_soak(bgs, net, start):
 
 
 def test_the_soak_outlasts_it(bgs, net, start):
-    start(soak="1500ms")
+    start(soak="4s")
     sock, process = begin(bgs, net)
     sock.close()
     result, _ = end(process)
-    assert result["duration_ms"] >= 1500 > result["drained"]["duration_ms"]
+    assert result["duration_ms"] >= 4000
+    assert result["drained"]["duration_ms"] < result["duration_ms"]
 
 
-def test_with_previews_it_is_not_drained(bgs, client, start):
+def test_with_previews_it_is_not_drained(bgs, start):
     start()
     bgs("preview", "add", "192.0.2.0/24", "blue")
     result = bgs.run("set", "green", "-j")
@@ -147,7 +142,7 @@ def test_a_target_that_fails_is_taken_back(bgs, net, start, servers):
 
 
 def test_a_signal_leaves_what_is_open(bgs, net, driver, servers):
-    if driver(web(soak="0")) == "agent":
+    if driver(web(PATIENT, soak="0")) == "agent":
         pytest.skip("the agent goes on with it: see below")
     sock, process = begin(bgs, net)
     process.send_signal(signal.SIGINT)
@@ -162,7 +157,7 @@ def test_a_signal_leaves_what_is_open(bgs, net, driver, servers):
 
 @pytest.fixture
 def watched(agent, servers):
-    agent.start(web(soak="60s"))
+    agent.start(web(PATIENT, soak="60s"))
     return agent
 
 
@@ -260,7 +255,7 @@ def test_a_deadline_that_passed_meanwhile_cuts_nobody(bgs, net, watched):
     sock = drain(bgs, net, "--soak", "0", "--drain-timeout", "20m")
     watched.kill()
     trail = Trail(bgs)
-    trail.edit(soak_until_ms=1)
+    trail.edit(operations={"web": {**trail.operations()["web"], "soak_until_ms": 1}})
     watched.start()
     trail.wait_event("not-safe-to-stop")
     assert history(bgs)[-1]["outcome"] == "connections-kept"
@@ -293,7 +288,7 @@ def test_a_terminal_has_one_line_rewritten(bgs, net, start):
                         env={**bgs.environment, "TERM": "xterm"})
     os.close(theirs)
     seen = b""
-    while b"\r\x1b[Kdraining blue: 1 established, 29s left" not in seen:
+    while not re.search(rb"\r\x1b\[Kdraining blue: 1 established, (oldest \d+s, )?2\ds left", seen):
         seen += os.read(ours, 4096)
     sock.close()
     while b"is safe to stop (drained in" not in seen:
