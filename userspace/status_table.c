@@ -129,6 +129,23 @@ static void print_operation(const json_t *operation, const char *state)
 	puts("");
 }
 
+/* Of the color that a cutover left: when its stop command is due. */
+static void print_stop(const char *color, const json_t *stop)
+{
+	long long left = number_of(stop, "in_ms");
+	char text[DURATION_TEXT];
+
+	if (!json_is_object(stop))
+		return;
+	if (json_is_true(json_object_get(stop, "running")))
+		printf("  %s is being stopped\n", color);
+	else if (!left)
+		printf("  %s is stopped as soon as that is safe\n", color);
+	else
+		printf("  %s is stopped in %s\n", color,
+		       duration_format(text, (unsigned int)((left + 999) / 1000 * 1000)));
+}
+
 static void print_service_check(const json_t *check)
 {
 	if (json_is_object(check) && !json_is_true(json_object_get(check, "ok")))
@@ -137,7 +154,8 @@ static void print_service_check(const json_t *check)
 
 static void print_service(const json_t *service)
 {
-	const json_t *counters = json_object_get(service, "counters"), *address;
+	const json_t *counters = json_object_get(service, "counters"), *address, *color;
+	const char *name;
 	size_t i;
 
 	printf("%s:", text_of(service, "name"));
@@ -147,6 +165,8 @@ static void print_service(const json_t *service)
 	       number_of(counters, "failover_total"), number_of(counters, "refused_total"),
 	       number_of(counters, "passed_total"), number_of(counters, "errors_total"));
 	print_operation(json_object_get(service, "operation"), text_of(service, "state"));
+	json_object_foreach(json_object_get(service, "colors"), name, color)
+		print_stop(name, json_object_get(color, "stop"));
 	if (*text_of(service, "alarm"))
 		printf("  ALARM: %s\n", text_of(service, "alarm"));
 	print_service_check(json_object_get(service, "service_check"));
