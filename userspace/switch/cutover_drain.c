@@ -8,6 +8,10 @@
 static void tell_skipped(struct cutover *cutover, enum bgs_color color, const char *how)
 {
 	cutover->receives = true;
+	if (!cutover->switched)
+		snprintf(cutover->text, sizeof(cutover->text),
+			 "%s is not %s: preview networks still send clients there",
+			 color_name(color), how);
 	cutover_announce(cutover, EVENT_NOT_SAFE, color,
 			 "%s is not %s: preview networks still send clients there",
 			 color_name(color), how);
@@ -83,6 +87,8 @@ void cutover_tell_drain(struct cutover *cutover)
 		tell_kept(cutover);
 		break;
 	case DRAIN_FAILED:
+		if (!cutover->switched)
+			snprintf(cutover->text, sizeof(cutover->text), "%s", drain->failure.what);
 		cutover_announce(cutover, EVENT_ALARM, drain->color,
 				 "nobody knows when %s is safe to stop: %s; %s", color,
 				 drain->failure.what, drain->failure.next);
@@ -95,6 +101,11 @@ void cutover_tell_drain(struct cutover *cutover)
 enum cutover_outcome cutover_drain_outcome(const struct cutover *cutover)
 {
 	if (cutover->drain.state == DRAIN_KEPT)
+		return OUTCOME_KEPT;
+	/* Whoever asked for a drain and nothing else has not got it. */
+	if (cutover->drain.state == DRAIN_FAILED && !cutover->switched)
+		return OUTCOME_FAILED;
+	if (cutover->receives && !cutover->switched)
 		return OUTCOME_KEPT;
 	return cutover->drain.cut ? OUTCOME_CUT : OUTCOME_COMPLETE;
 }

@@ -58,6 +58,12 @@ static void describe(struct failure *failure, const char *service, const struct 
 				    service, to, from);
 		break;
 	default:
+		if (cutover->drain.state == DRAIN_FAILED && !cutover->switched) {
+			failure_set(failure, code, cutover->drain.failure.next,
+				    "%s: nobody knows when %s is safe to stop: %s", service,
+				    color_name(cutover->drain.color), cutover->text);
+			break;
+		}
 		if (cutover->outcome == OUTCOME_FAILED)
 			next = cutover->failure.next;
 		failure_set(failure, code, next,
