@@ -8,10 +8,6 @@
 static void tell_skipped(struct cutover *cutover, enum bgs_color color, const char *how)
 {
 	cutover->receives = true;
-	if (!cutover->switched)
-		snprintf(cutover->text, sizeof(cutover->text),
-			 "%s is not %s: preview networks still send clients there",
-			 color_name(color), how);
 	cutover_announce(cutover, EVENT_NOT_SAFE, color,
 			 "%s is not %s: preview networks still send clients there",
 			 color_name(color), how);
@@ -105,8 +101,6 @@ enum cutover_outcome cutover_drain_outcome(const struct cutover *cutover)
 	/* Whoever asked for a drain and nothing else has not got it. */
 	if (cutover->drain.state == DRAIN_FAILED && !cutover->switched)
 		return OUTCOME_FAILED;
-	if (cutover->receives && !cutover->switched)
-		return OUTCOME_KEPT;
 	return cutover->drain.cut ? OUTCOME_CUT : OUTCOME_COMPLETE;
 }
 
