@@ -72,7 +72,7 @@ def finish(process, seconds=PATIENCE):
 
 
 @pytest.mark.parametrize("prepare, said", [
-    (("set", "blue", "--no-wait", "--force"), "active"),
+    (("set", "blue", "--force", "--soak", "0"), "active"),
     (("split", "10"), "share"),
     (("preview", "add", "10.1.0.0/16", "blue"), "preview")], ids=["active", "split", "preview"])
 def test_a_color_that_gets_connections_is_not_drained(bgs, driver, labels, prepare, said):
@@ -162,22 +162,6 @@ def test_set_returns_when_safe_to_stop(bgs, driver, servers, holding, web_counts
     assert late.progress.open == 10 and late.progress.reset == 0
 
 
-def test_a_preview_that_comes_meanwhile(bgs, agent, servers, holding):
-    """Nobody may say that it is safe to stop."""
-    servers()
-    agent.start(web(plain_tcp=True, blue="8081", green="8082"))
-    client = holding.connect(1)
-    bgs("set", "green", "--force", "--soak", "0", "--drain-timeout", "0", "--keep", expect=CUT)
-    waiting = start(bgs, "--timeout", "inf", "-j")
-    config = web(plain_tcp=True, blue="8081", green="8082")
-    config["services"]["web"]["preview"] = {"blue": ["10.1.0.0/16"]}
-    agent.reload(config)
-    client.close(1)
-    code, stdout, stderr = finish(waiting)
-    assert code != DONE and json.loads(stdout)["drained"]["safe_to_stop"] is False, stderr
-    assert "preview" in stderr
-
-
 # ---- at the deadline
 
 
@@ -240,7 +224,7 @@ def test_ctrl_c(bgs, drained, request, web_counts):
     by_agent = "the agent goes on with it" in stderr
     assert code == (FAILED if by_agent else -signal.SIGINT), stderr
     assert client.progress[:4] == (3, 3, 0, 0)
-    assert web_counts.color("blue")["established"] == 3
+    web_counts.wait("blue", established=3)
     assert bgs.service("web")["state"] == ("draining" if by_agent else "steady")
     if by_agent:
         bgs("abort")
@@ -259,8 +243,10 @@ def quarters(ends, begin, seconds):
 
 
 def assert_even(numbers, total):
+    """Up to the end of each quarter as many have ended as should, a busy machine's pauses aside."""
     assert sum(numbers) == total
-    assert all(abs(number - total / 4) <= total / 10 for number in numbers), numbers
+    for quarter in range(1, 4):
+        assert abs(sum(numbers[:quarter]) - quarter * total / 4) <= total / 6, numbers
 
 
 def test_over_closes_idle_ones_evenly(bgs, drained):
@@ -306,10 +292,10 @@ def test_lines_with_their_time(bgs, drained):
         time.sleep(0.1)  # something changes all the time
     code, _, stderr = finish(waiting)
     lines = progress_lines(stderr)
-    assert code == CUT and 3 <= len(lines) <= 6, stderr
+    assert code == CUT and 2 <= len(lines) <= 6, stderr
     assert re.fullmatch(r"draining blue: \d+ established", lines[0][1])
     for _, text in lines[1:]:
-        assert re.fullmatch(r"draining blue: \d+ established.*, [0-3]s? left", text), text
+        assert re.fullmatch(r"draining blue: \d+ established.*, (0|[1-3]s) left", text), text
     assert len({when for when, _ in lines}) >= len(lines) - 1, "at most one a second"
 
 
@@ -363,8 +349,7 @@ def test_killed_command(bgs, agent, servers, holding, web_counts, words):
     waiting.communicate()
     active = "green" if words[0] == "drain" else "blue"
     assert bgs.service("web")["active"] == active
-    for client in first, second:
-        assert client.progress[:4] == (10, 10, 0, 0)
+    assert (first.progress[:4], second.progress[:4]) == ((10, 10, 0, 0), (10, 10, 0, 0))
     old = "blue" if active == "green" else "green"
     answer, _ = drain(bgs, "--timeout", "0", "--kill", color=old, expect=CUT)
     assert answer["drained"]["cut"] == 10
