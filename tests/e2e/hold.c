@@ -1,15 +1,16 @@
 /*
  * Connections by the thousand that are held open, for the e2e tests.
  *
- * usage: hold serve PROGRESS ADDRESS PORT answer|silent
+ * usage: hold serve PROGRESS ADDRESS PORT answer|silent WORKERS
  *        hold connect PROGRESS ADDRESS PORT COUNT SOURCE...
  *
  * The server takes every connection and keeps it until its client closes; it
- * sends back what it gets, or nothing. The client makes COUNT connections, from
- * the sources in turn, and says a word on each, a request. "close N" on its standard input
- * closes N of those that are open. At the end of input it prints a line for each
- * connection that the other side ended: when (ns, CLOCK_MONOTONIC), "fin" or
- * "reset".
+ * sends back what it gets, or nothing. Its workers share a listener, as a process
+ * may have only so many files; they end with the first one. The client makes COUNT
+ * connections, from the sources in turn, and says a word on each, a request.
+ * "close N" on its standard input closes N of those that are open. At the end of
+ * input it prints a line for each connection that the other side ended: when (ns,
+ * CLOCK_MONOTONIC), "fin" or "reset".
  *
  * PROGRESS is a file of five 64-bit counters that the test maps into memory: open
  * now, answered (the server: words taken), ended by FIN, by a reset, other failures.
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,7 +29,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,7 +87,6 @@ static void set(int fd, int level, int option, int value)
 
 static void prepare(const char *path, const char *address, const char *port)
 {
-	struct rlimit files = { 1000000, 1000000 };
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
@@ -94,9 +95,14 @@ static void prepare(const char *path, const char *address, const char *port)
 	if (progress == MAP_FAILED)
 		err(1, "%s", path);
 	close(fd);
-	setrlimit(RLIMIT_NOFILE, &files);
 	target_length = parse(&target, address, atoi(port));
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+}
+
+/* Several workers count at once. */
+static void add(volatile uint64_t *count, int64_t number)
+{
+	__atomic_fetch_add(count, number, __ATOMIC_RELAXED);
 }
 
 /* ---- the server */
@@ -106,11 +112,11 @@ static void take_connections(int listener)
 	int fd;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		add(&progress->open, 1);
 		watch(fd, EPOLLIN);
-		progress->open++;
 	}
-	if (errno == EMFILE || errno == ENFILE)
-		err(1, "accept");
+	if (errno == EMFILE) /* the next ones are for another worker */
+		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, listener, NULL);
 }
 
 static void serve_one(int fd, bool answers)
@@ -121,22 +127,34 @@ static void serve_one(int fd, bool answers)
 	if (got < 0 && errno == EAGAIN)
 		return;
 	if (got > 0) {
-		progress->answered++;
+		add(&progress->answered, 1);
 		if (answers && send(fd, buffer, got, MSG_NOSIGNAL) != got)
-			progress->failed++;
+			add(&progress->failed, 1);
 		return;
 	}
 	if (got < 0 && errno == ECONNRESET)
-		progress->reset++;
+		add(&progress->reset, 1);
 	else if (got < 0)
-		progress->failed++; /* ECONNABORTED: SOCK_DESTROY, too */
+		add(&progress->failed, 1); /* ECONNABORTED: SOCK_DESTROY, too */
 	else
-		progress->fin++;
+		add(&progress->fin, 1);
 	close(fd);
-	progress->open--;
+	add(&progress->open, -1);
 }
 
-static int serve(bool answers)
+static void fork_workers(int count)
+{
+	while (--count > 0) {
+		if (fork())
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(epoll_fd);
+		epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		return;
+	}
+}
+
+static int serve(bool answers, int workers)
 {
 	int listener = socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct epoll_event events[EVENTS];
@@ -144,6 +162,7 @@ static int serve(bool answers)
 	set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (bind(listener, (struct sockaddr *)&target, target_length) || listen(listener, BACKLOG))
 		err(1, "listen");
+	fork_workers(workers);
 	watch(listener, EPOLLIN);
 	for (;;) {
 		int count = epoll_wait(epoll_fd, events, EVENTS, -1);
@@ -212,13 +231,13 @@ static void speak(int fd)
 	connecting--;
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	if (error || send(fd, WORD, strlen(WORD), MSG_NOSIGNAL) < 0) {
-		progress->failed++;
+		add(&progress->failed, 1);
 		forget(fd);
 		return;
 	}
 	spoken[numbers[fd]] = true;
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event);
-	progress->open++;
+	add(&progress->open, 1);
 }
 
 static void hear(int fd)
@@ -227,20 +246,20 @@ static void hear(int fd)
 	ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
 
 	if (got > 0) {
-		progress->answered++;
+		add(&progress->answered, 1);
 		return;
 	}
 	if (got < 0 && errno == EAGAIN)
 		return;
 	records[ended++] = (struct record){ now(), got ? "reset" : "fin" };
 	if (!got)
-		progress->fin++;
+		add(&progress->fin, 1);
 	else if (errno == ECONNRESET)
-		progress->reset++;
+		add(&progress->reset, 1);
 	else
-		progress->failed++;
+		add(&progress->failed, 1);
 	forget(fd);
-	progress->open--;
+	add(&progress->open, -1);
 }
 
 static void close_some(long some)
@@ -249,7 +268,7 @@ static void close_some(long some)
 		if (fds[oldest] < 0 || !spoken[oldest])
 			continue;
 		forget(fds[oldest]);
-		progress->open--;
+		add(&progress->open, -1);
 		some--;
 	}
 }
@@ -314,9 +333,9 @@ static int client(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc == 6 && !strcmp(argv[1], "serve")) {
+	if (argc == 7 && !strcmp(argv[1], "serve")) {
 		prepare(argv[2], argv[3], argv[4]);
-		return serve(!strcmp(argv[5], "answer"));
+		return serve(!strcmp(argv[5], "answer"), atoi(argv[6]));
 	}
 	if (argc >= 7 && !strcmp(argv[1], "connect")) {
 		prepare(argv[2], argv[3], argv[4]);

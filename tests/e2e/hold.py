@@ -85,9 +85,10 @@ class Holding:
     def __init__(self, binary, net):
         self.binary, self.net, self.started = binary, net, []
 
-    def serve(self, port, address="::", answers=True, namespace=None):
+    def serve(self, port, address="::", answers=True, namespace=None, workers=1):
         where = namespace or self.net.host
-        server = self.start(where, "serve", address, port, "answer" if answers else "silent")
+        server = self.start(where, "serve", address, port, "answer" if answers else "silent",
+                            workers)
         table = "tcp6" if ":" in address else "tcp"
         wait_for(lambda: listens(where, port, table), f"a listener on {address} {port}")
         return server

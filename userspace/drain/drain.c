@@ -49,8 +49,7 @@ static bool closes_gently(const struct drain *drain)
 	return drain->policy.close_idle_ms || drain->policy.over_ms;
 }
 
-/* When resets begin; 0: never. */
-static unsigned long long force_begins(const struct drain *drain)
+unsigned long long drain_resets_at(const struct drain *drain)
 {
 	if (!drain->deadline || drain->policy.at_deadline != DEADLINE_RESET)
 		return 0;
@@ -159,7 +158,7 @@ static void close_idle(struct drain *drain)
 static void cut(struct drain *drain)
 {
 	const struct drain_host *host = drain->host;
-	unsigned long long at = now(drain), begins = force_begins(drain);
+	unsigned long long at = now(drain), begins = drain_resets_at(drain);
 	unsigned int done = 0;
 	struct failure failure;
 
@@ -207,7 +206,7 @@ static void sooner(unsigned long long *next, unsigned long long at)
 
 unsigned long long drain_next(const struct drain *drain)
 {
-	unsigned long long next = drain->next_count, begins = force_begins(drain);
+	unsigned long long next = drain->next_count, begins = drain_resets_at(drain);
 
 	if (drain->state != DRAIN_WAITING)
 		return 0;

@@ -81,6 +81,8 @@ void drain_step(struct drain *drain);
 unsigned long long drain_next(const struct drain *drain);
 /* Gives up waiting, if it does; what is open stays. */
 void drain_stop(struct drain *drain);
+/* When resets begin, ms; 0: there will be none. */
+unsigned long long drain_resets_at(const struct drain *drain);
 /* How many the end of the color's processes would cut, as last seen. */
 unsigned long long drain_left(const struct drain *drain);
 

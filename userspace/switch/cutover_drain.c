@@ -83,6 +83,8 @@ void cutover_tell_drain(struct cutover *cutover)
 		tell_kept(cutover);
 		break;
 	case DRAIN_FAILED:
+		if (!cutover->switched)
+			snprintf(cutover->text, sizeof(cutover->text), "%s", drain->failure.what);
 		cutover_announce(cutover, EVENT_ALARM, drain->color,
 				 "nobody knows when %s is safe to stop: %s; %s", color,
 				 drain->failure.what, drain->failure.next);
@@ -96,6 +98,9 @@ enum cutover_outcome cutover_drain_outcome(const struct cutover *cutover)
 {
 	if (cutover->drain.state == DRAIN_KEPT)
 		return OUTCOME_KEPT;
+	/* Whoever asked for a drain and nothing else has not got it. */
+	if (cutover->drain.state == DRAIN_FAILED && !cutover->switched)
+		return OUTCOME_FAILED;
 	return cutover->drain.cut ? OUTCOME_CUT : OUTCOME_COMPLETE;
 }
 

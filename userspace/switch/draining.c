@@ -71,6 +71,7 @@ static bool has_to_hold(const struct supervisor *supervisor, enum bgs_color colo
 {
 	const struct drain *drain = &supervisor->cutover.drain;
 	unsigned int timeout_ms = supervisor->policy->check.timeout_ms;
+	unsigned long long resets = drain_resets_at(drain);
 	size_t instances = 0;
 
 	if (warming_holds(supervisor, color))
@@ -80,7 +81,8 @@ static bool has_to_hold(const struct supervisor *supervisor, enum bgs_color colo
 	for (size_t i = 0; i < supervisor->monitor_count; i++)
 		instances += supervisor->monitors[i]->color == color;
 	return drain_left(drain) <= instances ||
-	       (drain->deadline && supervisor_now() + timeout_ms >= drain->deadline);
+	       (drain->deadline &&
+		supervisor_now() + timeout_ms >= (resets ? resets : drain->deadline));
 }
 
 void draining_hold_checks(struct supervisor *supervisor)

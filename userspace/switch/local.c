@@ -233,6 +233,9 @@ int local_begin(struct local *local, const struct cutover_request *request, stru
 int local_drain(struct local *local, enum bgs_color color, const struct drain_options *options,
 		struct failure *failure)
 {
+	/* The lock is ours: what seems to be under way is of a command that was killed. */
+	if (cutover_is_watching(&local->supervisor->cutover))
+		supervisor_supersede(local->supervisor, "a drain was asked for during the soak");
 	local->ended = false;
 	return supervisor_drain(local->supervisor, color, options, getuid(), failure);
 }

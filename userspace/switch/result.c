@@ -64,8 +64,12 @@ static void describe(struct failure *failure, const char *service, const struct 
 		break;
 	default:
 		if (is_drain_alone(cutover)) {
-			failure_set(failure, code, next, "%s: %s is not drained: %s", service,
-				    color_name(cutover->drain.color), cutover->text);
+			bool failed = cutover->drain.state == DRAIN_FAILED;
+
+			failure_set(failure, code, failed ? cutover->drain.failure.next : next,
+				    failed ? "%s: nobody knows when %s is safe to stop: %s"
+					   : "%s: %s is not drained: %s",
+				    service, color_name(cutover->drain.color), cutover->text);
 			break;
 		}
 		if (cutover->outcome == OUTCOME_FAILED)
