@@ -177,7 +177,7 @@ def test_command_that_hangs(bgs, agent, stage):
 def test_no_way_back_while_it_is_stopped(bgs, agent, stage, ask):
     agent.start(stage.config(stage.waits()))
     bgs("set", "green")
-    stage.trail.wait_event("stopping")
+    wait_for(stage.runs, "the command to run")
     assert stage.stop() == {"running": True} and "blue is being stopped" in bgs("status")
     for words in (("set", "blue"), ("set", "blue", "--force"), ("rollback",), ("split", "5")):
         refused = bgs.run(*words)
@@ -300,7 +300,7 @@ def test_agent_killed_while_the_command_runs(bgs, agent, stage):
     """It never runs twice: nobody knows what it did."""
     agent.start(stage.config(stage.waits()))
     bgs("set", "green")
-    stage.trail.wait_event("stopping")
+    wait_for(stage.runs, "the command to run")
     agent.kill()
     assert stage.stops()["web"]["running"]
     agent.start()
@@ -313,7 +313,7 @@ def test_agent_killed_while_the_command_runs(bgs, agent, stage):
 def test_agent_stopped_while_the_command_runs(bgs, agent, stage):
     agent.start(stage.config(stage.waits()))
     bgs("set", "green")
-    stage.trail.wait_event("stopping")
+    wait_for(stage.runs, "the command to run")
     assert agent.stop() == DONE
     assert "killed" in stage.last("failed")["reason"] and stage.is_forgotten()
     agent.start()
