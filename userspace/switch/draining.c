@@ -94,8 +94,11 @@ void draining_hold_checks(struct supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->monitor_count; i++) {
 		struct monitor *monitor = supervisor->monitors[i];
 
-		monitor_hold(monitor, hold[monitor->color]);
-		if (hold[monitor->color] && monitor_is_checking(monitor))
+		/* The first check of all is waited for, by a service manager, too. */
+		bool is_new = monitor->probe && !monitor->has_last;
+
+		monitor_hold(monitor, hold[monitor->color] && !is_new);
+		if (hold[monitor->color] && (is_new || monitor_is_checking(monitor)))
 			is_checked = true;
 	}
 	if (is_checked)
