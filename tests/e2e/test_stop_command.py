@@ -1,11 +1,12 @@
 """Stop commands: real ones, for real servers, after real cutovers."""
 import json
 import shlex
+import signal
 
 import pytest
 
 import host
-from agent import Health, web
+from agent import Health, interrupted, web
 from cli import BUSY, DONE, USAGE
 from sandbox import wait_for
 from trail import Trail
@@ -187,6 +188,18 @@ def test_no_way_back_while_it_is_stopped(bgs, agent, stage, ask):
     stage.last("complete")
     bgs("set", "blue")
     assert ask() == "blue"
+
+
+def test_no_failover_while_it_is_stopped(bgs, agent, stage):
+    """Only afterwards, if it still serves then."""
+    agent.start(stage.config(stage.waits()))
+    bgs("set", "green")
+    wait_for(stage.runs, "the command to run")
+    stage.green.kill()
+    stage.trail.wait_event("alarm", "blue is being stopped")
+    assert stage.health.service()["active"] == "green" and not stage.trail.events("failover")
+    stage.go.touch()
+    stage.trail.wait_event("failover", "failing over to blue")
 
 
 # ---- what keeps it from being stopped
@@ -373,6 +386,15 @@ def test_command_says_what_went_wrong(bgs, stage, alone, ask):
     result = bgs.run("set", "green", "-j")
     assert result.returncode == DONE and json.loads(result.stdout)["outcome"] == "complete"
     assert "blue is not stopped: exit status 5" in result.stderr
+    assert stage.last("failed") and ask() == "green" and stage.is_forgotten()
+
+
+def test_interrupted_command_leaves_nothing(bgs, stage, alone, ask):
+    alone(stage.waits())
+    waiting = bgs.start("set", "green")
+    wait_for(stage.runs, "the command to run")
+    code, said = interrupted(waiting)
+    assert code == -signal.SIGINT and "blue is not stopped: its command was killed" in said
     assert stage.last("failed") and ask() == "green" and stage.is_forgotten()
 
 
