@@ -65,6 +65,7 @@ struct supervisor {
 	struct draining_oldest oldest;
 	unsigned long long unchecked_since; /* ms; the color that drains; 0: it is checked */
 	struct warm warm; /* the color to be stopped */
+	unsigned long long kept_listeners; /* warming_listeners() of it when it was safe; or 0 */
 	struct stop *stop; /* its command, while it runs */
 	bool holds_checks; /* of that color: they may be all that is left of its connections */
 	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */
