@@ -5,6 +5,7 @@
 
 #include "drain/acts.h"
 #include "switch/supervisor_private.h"
+#include "switch/warming.h"
 
 #define NEXT "see 'bgswitch status'"
 #define LEFT_ALONE_MS 100
@@ -72,6 +73,8 @@ static bool has_to_hold(const struct supervisor *supervisor, enum bgs_color colo
 	unsigned int timeout_ms = supervisor->policy->check.timeout_ms;
 	size_t instances = 0;
 
+	if (warming_holds(supervisor, color))
+		return true;
 	if (drain->state != DRAIN_WAITING || drain->color != color)
 		return false;
 	for (size_t i = 0; i < supervisor->monitor_count; i++)
@@ -105,7 +108,7 @@ void draining_hold_checks(struct supervisor *supervisor)
 }
 
 /* Applications take a moment to close what a check has left. */
-static bool is_left_alone(const struct supervisor *supervisor)
+bool draining_is_left_alone(const struct supervisor *supervisor)
 {
 	return supervisor->unchecked_since &&
 	       supervisor_now() - supervisor->unchecked_since >= LEFT_ALONE_MS;
@@ -119,7 +122,7 @@ static int cut(void *data, enum bgs_color color, unsigned int share, unsigned in
 	*done = 0;
 	if (check_slot(supervisor, failure))
 		return -1;
-	if (!is_left_alone(supervisor))
+	if (!draining_is_left_alone(supervisor))
 		return 0; /* a check of ours would be cut with the clients' */
 	return connections_cut(supervisor->host->datapath, supervisor->slot, color, share, most,
 			       done, failure);

@@ -27,6 +27,8 @@ bool draining_receives(const struct supervisor *supervisor, enum bgs_color color
  * that is left of it, and when its deadline is near, none begins.
  */
 void draining_hold_checks(struct supervisor *supervisor);
+/* Have all that are held ended, and is there nothing left of them? */
+bool draining_is_left_alone(const struct supervisor *supervisor);
 
 /*
  * How far the drain that is under way has come: {"service", "color",
