@@ -7,6 +7,7 @@ import pytest
 import agent as daemon
 import broken
 import cli
+import hold
 import host
 import load
 import sandbox
@@ -133,7 +134,30 @@ def ask(net):
 
 @pytest.fixture(scope="session")
 def load_binary(tmp_path_factory):
-    return load.build(tmp_path_factory.mktemp("load"))
+    return load.build("load", tmp_path_factory.mktemp("load"))
+
+
+@pytest.fixture(scope="session")
+def server_binary(tmp_path_factory):
+    return load.build("server", tmp_path_factory.mktemp("server"))
+
+
+@pytest.fixture(scope="session")
+def hold_binary(tmp_path_factory):
+    return hold.build(tmp_path_factory.mktemp("hold"))
+
+
+@pytest.fixture
+def holding(net, hold_binary):
+    """Connections by the thousand: holding.serve(port), holding.connect(count)."""
+    started = hold.Holding(hold_binary, net)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def counts(bgs):
+    return hold.Counts(bgs)
 
 
 @pytest.fixture
