@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "switch/draining.h"
 #include "switch/supervisor_private.h"
 #include "switch/warming.h"
 
@@ -93,8 +92,8 @@ static enum warm_attempt look_at_connections(struct supervisor *supervisor, enum
 	if (counts.handshaking + counts.accept_queue + counts.established <=
 	    checks_of(supervisor, color)) {
 		supervisor->holds_checks = true;
-		draining_hold_checks(supervisor);
-		if (!draining_is_left_alone(supervisor))
+		quiet_hold_checks(supervisor);
+		if (!quiet_is_left_alone(supervisor))
 			return WARM_SOON;
 		if (host->prove(host->data, color, &counts, &failure))
 			return unsafe(why, &failure);
