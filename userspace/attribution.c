@@ -280,18 +280,3 @@ bool attribution_concerns(const struct attributed *attributed, __u32 slot, enum 
 {
 	return attributed->slot == slot && attributed->colors >> color & 1;
 }
-
-int attribution_count(const struct datapath *datapath, __u32 slot, enum bgs_color color,
-		      unsigned long long *count, struct failure *failure)
-{
-	struct attributed *found;
-	ssize_t total = attribution_read(datapath, &found, failure);
-
-	*count = 0;
-	if (total < 0)
-		return -1;
-	for (ssize_t i = 0; i < total; i++)
-		*count += attribution_concerns(&found[i], slot, color);
-	free(found);
-	return 0;
-}

@@ -35,8 +35,4 @@ ssize_t attribution_read(const struct datapath *datapath, struct attributed **fo
 /* Does it count as `untagged` of this color? */
 bool attribution_concerns(const struct attributed *attributed, __u32 slot, enum bgs_color color);
 
-/* How many do; 0, or -1 with `failure` set. */
-int attribution_count(const struct datapath *datapath, __u32 slot, enum bgs_color color,
-		      unsigned long long *count, struct failure *failure);
-
 #endif

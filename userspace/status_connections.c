@@ -7,27 +7,60 @@
 #include "datapath/cookies.h"
 #include "datapath/map.h"
 
+static int read_queues(struct status_connections *connections, struct failure *failure)
+{
+	ssize_t count = connections_queues(connections->datapath, &connections->queues);
+
+	if (count < 0)
+		return failure_errno(failure, (int)-count, "run it as root",
+				     "the queues of listeners cannot be read");
+	connections->queue_count = count;
+	return 0;
+}
+
+/* Sums them up by color, and forgets the queues: they are read again. */
+static int keep_handshakes(struct status_connections *connections, struct failure *failure)
+{
+	connections->earlier = calloc(BGS_MAX_SERVICES, sizeof(*connections->earlier));
+	if (!connections->earlier)
+		return failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
+	for (size_t i = 0; i < connections->queue_count; i++) {
+		const struct bgs_queue *queue = &connections->queues[i];
+
+		connections->earlier[BGS_INSTANCE_SLOT(queue->instance)]
+				    [BGS_INSTANCE_COLOR(queue->instance)] += queue->handshaking;
+	}
+	free(connections->queues);
+	connections->queues = NULL;
+	return 0;
+}
+
+/*
+ * A connection moves from the SYN queue to the accept queue to the gauges. Each
+ * is read after the packets that were under way at the look before have been
+ * dealt with: none can be in between.
+ */
+static int read_in_order(struct status_connections *connections, struct failure *failure)
+{
+	map_wait_for_lookups();
+	if (read_queues(connections, failure) || keep_handshakes(connections, failure))
+		return -1;
+	map_wait_for_lookups();
+	if (census_take(&connections->census, connections->datapath, failure))
+		return -1;
+	return read_queues(connections, failure);
+}
+
 int status_connections_read(struct status_connections *connections, const struct datapath *datapath,
 			    struct failure *failure)
 {
-	ssize_t count;
-
 	*connections = (struct status_connections){ .datapath = datapath };
 	if (datapath_missing_accounting(datapath))
 		return 0;
-	count = attribution_read(datapath, &connections->untagged, failure);
-	if (count < 0)
-		return -1;
-	connections->untagged_count = count;
-	/* Packets that were on their way to a listener before a flip have arrived. */
-	map_wait_for_lookups();
-	count = connections_queues(datapath, &connections->queues);
-	if (count < 0) {
+	if (read_in_order(connections, failure)) {
 		status_connections_free(connections);
-		return failure_errno(failure, (int)-count, "run it as root",
-				     "the queues of listeners cannot be read");
+		return -1;
 	}
-	connections->queue_count = count;
 	connections->known = true;
 	return 0;
 }
@@ -35,9 +68,9 @@ int status_connections_read(struct status_connections *connections, const struct
 void status_connections_free(struct status_connections *connections)
 {
 	free(connections->queues);
-	free(connections->untagged);
-	connections->queues = NULL;
-	connections->untagged = NULL;
+	free(connections->earlier);
+	census_free(&connections->census);
+	*connections = (struct status_connections){};
 }
 
 /* The first queue of an instance, or of one behind it. */
@@ -96,23 +129,37 @@ json_t *status_connections_instance(const struct status_connections *connections
 	return counts_json(connections->known, &counts);
 }
 
+static unsigned long long larger(unsigned long long left, unsigned long long right)
+{
+	return left > right ? left : right;
+}
+
+static void count_color(const struct status_connections *connections, const struct service *service,
+			enum bgs_color color, struct connection_counts *counts)
+{
+	const struct color_spec *spec = &service->spec.colors[color];
+	const struct census *census = &connections->census;
+	__u32 slot = service->slot;
+
+	for (size_t place = 0; place < spec->count; place++) {
+		if (color_has(spec, place))
+			add_instance(connections, BGS_INSTANCE(slot, color, place), counts);
+	}
+	counts->handshaking =
+		larger(counts->handshaking, larger(connections->earlier[slot][color],
+						   census->colors[slot][color].handshaking));
+	counts->untagged = census_untagged(census, slot, color, counts->accept_queue);
+	cookies_pending(connections->datapath, slot, color, &counts->cookies);
+}
+
 json_t *status_connections_color(const struct status_connections *connections,
 				 const struct service *service, enum bgs_color color, bool *zero)
 {
-	const struct color_spec *spec = &service->spec.colors[color];
 	struct connection_counts counts = {};
 	json_t *object;
 
-	for (size_t place = 0; place < spec->count && connections->known; place++) {
-		if (color_has(spec, place))
-			add_instance(connections, BGS_INSTANCE(service->slot, color, place),
-				     &counts);
-	}
-	for (size_t i = 0; i < connections->untagged_count; i++)
-		counts.untagged +=
-			attribution_concerns(&connections->untagged[i], service->slot, color);
 	if (connections->known)
-		cookies_pending(connections->datapath, service->slot, color, &counts.cookies);
+		count_color(connections, service, color, &counts);
 	*zero = connections_is_zero(&counts);
 	object = counts_json(connections->known, &counts);
 	json_object_set_new(object, "untagged",

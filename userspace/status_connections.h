@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "attribution.h"
+#include "census.h"
 #include "datapath/services.h"
 
 struct status_connections {
@@ -16,8 +16,9 @@ struct status_connections {
 	bool known; /* false: this kernel counts none, and everything below is empty */
 	struct bgs_queue *queues; /* sorted by instance */
 	size_t queue_count;
-	struct attributed *untagged;
-	size_t untagged_count;
+	/* By slot: handshakes that were seen before packets that were under way arrived. */
+	unsigned long long (*earlier)[BGS_COLORS];
+	struct census census;
 };
 
 /* Reads what is read as a whole; gauges are read when they are asked for. */
@@ -28,7 +29,9 @@ void status_connections_free(struct status_connections *connections);
 /* {"handshaking", "accept_queue", "established", "closing"}, nulls where they are not known. */
 json_t *status_connections_instance(const struct status_connections *connections, __u32 number);
 
-/* The same for a color, with "untagged" and "syn_cookies". `*zero`: nothing that its end would cut.
+/*
+ * The same for a color, with "untagged" and "syn_cookies". `*zero`: nothing that
+ * its end would cut.
  */
 json_t *status_connections_color(const struct status_connections *connections,
 				 const struct service *service, enum bgs_color color, bool *zero);

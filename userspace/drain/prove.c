@@ -4,44 +4,12 @@
  * its neighbour, or see it twice. The gauges say how many there were before it
  * and after it, and so which counts it can have found; others are not believed.
  */
-#include <errno.h>
-
-#include "attribution.h"
+#include "census.h"
 #include "datapath/map.h"
 #include "datapath/services.h"
 #include "drain/acts.h"
 
 #define ATTEMPTS 8
-
-struct walking {
-	__u32 slot;
-	enum bgs_color color;
-	unsigned long long handshaking; /* also with listeners that are not registered */
-	unsigned long long held; /* in accept queues, too: what gauges count */
-	unsigned long long untagged; /* of whatever color */
-};
-
-static bool is_ours(const struct walking *walking, const struct bgs_connection *connection)
-{
-	return connection->tag == BGS_TAGGED &&
-	       BGS_INSTANCE_SLOT(connection->instance) == walking->slot &&
-	       BGS_INSTANCE_COLOR(connection->instance) == walking->color;
-}
-
-static int note(const struct bgs_connection *connection, void *data)
-{
-	struct walking *walking = data;
-
-	if (connection->kind == BGS_CONNECTION_CLOSING)
-		return 0;
-	if (connection->kind == BGS_CONNECTION_HANDSHAKE)
-		walking->handshaking += is_ours(walking, connection);
-	else if (connection->tag != BGS_TAGGED)
-		walking->untagged++;
-	else
-		walking->held += is_ours(walking, connection);
-	return 0;
-}
 
 static unsigned long long held(const struct connection_counts *counts)
 {
@@ -56,6 +24,19 @@ static unsigned long long larger(unsigned long long left, unsigned long long rig
 static unsigned long long smaller(unsigned long long left, unsigned long long right)
 {
 	return left < right ? left : right;
+}
+
+static int count_failed(struct failure *failure, enum bgs_color color, int err)
+{
+	return failure_errno(failure, -err, "run it as root", "connections of %s cannot be counted",
+			     color_name(color));
+}
+
+/* What is on its way to becoming a connection: as much as was seen at any time. */
+static void keep_handshakes(struct connection_counts *counts, const struct connection_counts *first)
+{
+	counts->handshaking = larger(counts->handshaking, first->handshaking);
+	counts->cookies = counts->cookies || first->cookies;
 }
 
 /*
@@ -74,54 +55,49 @@ static int look(const struct datapath *datapath, __u32 slot, enum bgs_color colo
 		return err;
 	map_wait_for_lookups();
 	err = connections_count_color(datapath, slot, color, counts);
-	counts->handshaking = larger(counts->handshaking, first.handshaking);
-	counts->cookies = counts->cookies || first.cookies;
+	keep_handshakes(counts, &first);
 	return err;
 }
 
 /* Gauges, walk, gauges. `*agree`: the walk found what it can have found. */
-static int count_twice(const struct datapath *datapath, struct walking *walking,
-		       struct connection_counts *counts, bool *agree)
+static int count_twice(const struct datapath *datapath, __u32 slot, enum bgs_color color,
+		       struct connection_counts *counts, bool *agree, struct failure *failure)
 {
 	struct connection_counts before;
-	int err = look(datapath, walking->slot, walking->color, &before);
+	const struct census_color *found;
+	unsigned long long walked;
+	struct census census;
+	int err = look(datapath, slot, color, &before);
 
-	if (!err)
-		err = connections_each(datapath, note, walking);
-	if (!err)
-		err = connections_count_color(datapath, walking->slot, walking->color, counts);
 	if (err)
-		return err;
-	counts->handshaking =
-		larger(counts->handshaking, larger(before.handshaking, walking->handshaking));
-	counts->cookies = counts->cookies || before.cookies;
-	*agree = walking->held >= smaller(held(&before), held(counts)) &&
-		 walking->held <= larger(held(&before), held(counts));
-	if (!*agree && walking->held > held(counts)) /* in doubt there are more */
-		counts->established = walking->held - counts->accept_queue;
-	return 0;
+		return count_failed(failure, color, err);
+	if (census_take(&census, datapath, failure))
+		return -1;
+	found = &census.colors[slot][color];
+	walked = found->held + found->queued;
+	err = connections_count_color(datapath, slot, color, counts);
+	keep_handshakes(counts, &before);
+	counts->handshaking = larger(counts->handshaking, found->handshaking);
+	*agree = walked >= smaller(held(&before), held(counts)) &&
+		 walked <= larger(held(&before), held(counts));
+	if (!*agree && walked > held(counts)) /* in doubt there are more */
+		counts->established = walked - counts->accept_queue;
+	counts->untagged = census_untagged(&census, slot, color, counts->accept_queue);
+	census_free(&census);
+	return err ? count_failed(failure, color, err) : 0;
 }
 
 int connections_prove(const struct datapath *datapath, __u32 slot, enum bgs_color color,
 		      struct connection_counts *counts, struct failure *failure)
 {
 	const char *missing = datapath_missing_accounting(datapath);
-	struct walking walking = { .slot = slot, .color = color };
 	bool agree = false;
 
 	if (missing)
 		return failure_set(failure, EXIT_SYSTEM, "see 'bgswitch status'", "%s", missing);
 	for (int attempt = 0; attempt < ATTEMPTS && !agree; attempt++) {
-		int err;
-
-		walking.handshaking = walking.held = walking.untagged = 0;
-		err = count_twice(datapath, &walking, counts, &agree);
-		if (err)
-			return failure_errno(failure, -err, "run it as root",
-					     "connections of %s cannot be counted",
-					     color_name(color));
+		if (count_twice(datapath, slot, color, counts, &agree, failure))
+			return -1;
 	}
-	return walking.untagged
-		       ? attribution_count(datapath, slot, color, &counts->untagged, failure)
-		       : 0;
+	return 0;
 }
