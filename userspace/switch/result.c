@@ -59,7 +59,7 @@ static void describe(struct failure *failure, const char *service, const struct 
 		break;
 	default:
 		if (cutover->drain.state == DRAIN_FAILED && !cutover->switched) {
-			failure_set(failure, code, cutover->drain.failure.next,
+			failure_set(failure, code, cutover->failure.next,
 				    "%s: nobody knows when %s is safe to stop: %s", service,
 				    color_name(cutover->drain.color), cutover->text);
 			break;
