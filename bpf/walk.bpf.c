@@ -7,6 +7,8 @@
 #include "answered.bpf.h"
 #include "listener.bpf.h"
 
+#define SOCK_COMMON_SIZE 160 /* at least; 136 in Linux 6.18 */
+
 static __always_inline void remote_read(struct bgs_endpoint *remote, const struct sock_common *sk)
 {
 	remote->port = sk->skc_dport;
@@ -66,6 +68,22 @@ static __always_inline enum bgs_connection_kind kind_of(const struct sock *sk)
 	return sk->sk_socket ? BGS_CONNECTION_HELD : BGS_CONNECTION_QUEUED;
 }
 
+/*
+ * Whose handshake it is. Its listener has a tag unless more of them share the
+ * instance than can be registered, so its address decides. The kernel lets no
+ * program follow this pointer: it works on a copy.
+ */
+static __always_inline bool handshake_instance(const struct sock_common *sk, __u32 *number)
+{
+	char copy[SOCK_COMMON_SIZE];
+	struct listener listener;
+
+	if (bpf_probe_read_kernel(copy, sizeof(copy), BPF_CORE_READ(sk, skc_listener)))
+		return false;
+	listener_read(&listener, (const struct sock_common *)copy);
+	return listener_instance(&listener, number);
+}
+
 static __always_inline void write_handshake(struct bpf_iter__tcp *ctx, struct sock_common *sk)
 {
 	struct bgs_connection line = { .kind = BGS_CONNECTION_HANDSHAKE, .tag = BGS_UNTAGGED };
@@ -73,7 +91,8 @@ static __always_inline void write_handshake(struct bpf_iter__tcp *ctx, struct so
 	describe(&line, sk);
 	if (!at_our_port(&line.local))
 		return;
-	line.listener = BPF_CORE_READ(sk, skc_listener, __sk_common.skc_cookie.counter);
+	if (handshake_instance(sk, &line.instance))
+		line.tag = BGS_TAGGED;
 	bpf_seq_write(ctx->meta->seq, &line, sizeof(line));
 }
 

@@ -12,8 +12,6 @@
 
 struct listing {
 	const struct listing_filter *filter;
-	struct bgs_queue *queues; /* sorted by cookie: whose handshakes are */
-	size_t queue_count;
 	struct listed *items;
 	size_t count, room;
 };
@@ -50,34 +48,13 @@ static void set_instance(struct listed *listed, __u32 number)
 	listed->colors = 1U << BGS_INSTANCE_COLOR(number);
 }
 
-static int by_cookie(const void *left, const void *right)
-{
-	const struct bgs_queue *a = left, *b = right;
-
-	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
-}
-
-static void find_listener(const struct listing *listing, struct listed *listed)
-{
-	const struct bgs_queue key = { .cookie = listed->connection.listener };
-	const struct bgs_queue *queue = NULL;
-
-	if (listing->queue_count)
-		queue = bsearch(&key, listing->queues, listing->queue_count, sizeof(key),
-				by_cookie);
-	if (queue)
-		set_instance(listed, queue->instance);
-}
-
 /* Those that a process has open without a valid tag come from attribution_read(). */
 static int take(const struct bgs_connection *connection, void *data)
 {
 	struct listing *listing = data;
 	struct listed listed = { .connection = *connection, .slot = ATTRIBUTION_NO_SLOT };
 
-	if (connection->kind == BGS_CONNECTION_HANDSHAKE)
-		find_listener(listing, &listed);
-	else if (connection->tag == BGS_TAGGED)
+	if (connection->tag == BGS_TAGGED)
 		set_instance(&listed, connection->instance);
 	else if (connection->kind == BGS_CONNECTION_HELD)
 		return 0;
@@ -137,14 +114,8 @@ static int name_processes(struct listing *listing)
 static int collect(struct listing *listing, const struct datapath *datapath,
 		   struct failure *failure)
 {
-	ssize_t count = connections_queues(datapath, &listing->queues);
-	int err = count < 0 ? (int)count : 0;
+	int err = connections_each(datapath, take, listing);
 
-	listing->queue_count = err ? 0 : count;
-	if (listing->queue_count)
-		qsort(listing->queues, listing->queue_count, sizeof(*listing->queues), by_cookie);
-	if (!err)
-		err = connections_each(datapath, take, listing);
 	if (err)
 		return failure_errno(failure, -err, "see 'bgswitch status'",
 				     "connections cannot be listed");
@@ -160,7 +131,6 @@ ssize_t listing_read(const struct datapath *datapath, const struct listing_filte
 	struct listing listing = { .filter = filter };
 	int err = collect(&listing, datapath, failure);
 
-	free(listing.queues);
 	if (err) {
 		free(listing.items);
 		return -1;

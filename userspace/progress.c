@@ -48,6 +48,7 @@ static bool describe(char text[PROGRESS_TEXT], const json_t *object)
 	const char *color = json_string_value(json_object_get(object, "color"));
 	const struct connection_counts counts = {
 		.handshaking = number_of(object, "handshaking"),
+		.cookies = json_is_true(json_object_get(object, "syn_cookies")),
 		.accept_queue = number_of(object, "accept_queue"),
 		.established = number_of(object, "established"),
 		.untagged = number_of(object, "untagged"),
@@ -83,6 +84,9 @@ void progress_show(struct progress *progress, const json_t *object, unsigned lon
 	add_time(text, object, "oldest_ms", "oldest ", "");
 	add_time(text, object, "left_ms", "", " left");
 	if (progress->is_terminal) {
+		if (progress->is_open && !strcmp(text, progress->shown))
+			return;
+		strcpy(progress->shown, text);
 		fprintf(progress->out, ERASE_LINE "%s", text);
 		fflush(progress->out);
 		progress->is_open = true;

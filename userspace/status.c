@@ -194,8 +194,8 @@ static json_t *color_json(const struct status *status, const struct service *ser
 					      instance_json(status, service, color, place));
 	}
 	connections = status_connections_color(&status->connections, service, color, &zero);
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "role", status_role(service, color),
-			 "health", "unknown", "safe_to_stop",
+	return json_pack("{s:s, s:s, s:n, s:o, s:o, s:I, s:o}", "role", status_role(service, color),
+			 "health", "unknown", "stop", "safe_to_stop",
 			 status_safe_to_stop(&status->connections, service, color, zero),
 			 "connections", connections, "steered_total",
 			 (json_int_t)counters->steered[color], "instances", instances);

@@ -6,7 +6,7 @@
 /* Keys that are taken over as they are, where the agent has them. */
 static const char *const service_keys[] = { "state",	"alarm",	 "operation",
 					    "previous", "service_check", NULL };
-static const char *const color_keys[] = { "role", "health", NULL };
+static const char *const color_keys[] = { "role", "health", "stop", NULL };
 static const char *const instance_keys[] = { "health", "last_check", "last_failure", NULL };
 
 static void take(json_t *object, const json_t *from, const char *const *keys)

@@ -12,11 +12,23 @@
 #include "duration.h"
 #include "percent.h"
 
-enum column { SERVICE, COLOR, ROLE, SHARE, STEERED, INSTANCE, LISTENING, HEALTH, PROCESS, COLUMNS };
+enum column {
+	SERVICE,
+	COLOR,
+	ROLE,
+	SHARE,
+	STEERED,
+	INSTANCE,
+	LISTENING,
+	CONNECTIONS,
+	HEALTH,
+	PROCESS,
+	COLUMNS,
+};
 
-static const char *const headings[COLUMNS] = { "SERVICE",   "COLOR",   "ROLE",
-					       "SHARE",	    "STEERED", "INSTANCE",
-					       "LISTENING", "HEALTH",  "PROCESS" };
+static const char *const headings[COLUMNS] = { "SERVICE", "COLOR",    "ROLE",	   "SHARE",
+					       "STEERED", "INSTANCE", "LISTENING", "CONNS",
+					       "HEALTH",  "PROCESS" };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -37,12 +49,25 @@ static struct libscols_table *new_table(void)
 	if (!table)
 		return NULL;
 	for (int column = 0; column < COLUMNS; column++) {
-		bool number = column == SHARE || column == STEERED;
+		bool number = column == SHARE || column == STEERED || column == CONNECTIONS;
 
 		scols_table_new_column(table, headings[column], 0, number ? SCOLS_FL_RIGHT : 0);
 	}
 	scols_table_enable_colors(table, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
 	return table;
+}
+
+/* Everything that its end would cut: handshakes, the accept queue, what is open. */
+static void add_connections(struct libscols_line *line, const json_t *instance)
+{
+	const json_t *counts = json_object_get(instance, "connections");
+	char text[32] = "-";
+
+	if (json_is_integer(json_object_get(counts, "established")))
+		snprintf(text, sizeof(text), "%lld",
+			 number_of(counts, "handshaking") + number_of(counts, "accept_queue") +
+				 number_of(counts, "established"));
+	scols_line_set_data(line, CONNECTIONS, text);
 }
 
 static void add_instance(struct libscols_line *line, const json_t *instance)
@@ -52,6 +77,7 @@ static void add_instance(struct libscols_line *line, const json_t *instance)
 	scols_line_set_data(line, INSTANCE, text_of(instance, "address"));
 	scols_line_set_data(line, LISTENING,
 			    json_is_true(json_object_get(instance, "listening")) ? "yes" : "no");
+	add_connections(line, instance);
 	snprintf(health, sizeof(health), "%s%s", text_of(instance, "health"),
 		 json_is_false(json_object_get(instance, "in_rotation")) ? ", out" : "");
 	scols_line_set_data(line, HEALTH, health);
@@ -129,15 +155,47 @@ static void print_operation(const json_t *operation, const char *state)
 	puts("");
 }
 
+/* Of the color that a cutover left: when its stop command is due. */
+static void print_stop(const char *color, const json_t *stop)
+{
+	long long left = number_of(stop, "in_ms");
+	char text[DURATION_TEXT];
+
+	if (!json_is_object(stop))
+		return;
+	if (json_is_true(json_object_get(stop, "running")))
+		printf("  %s is being stopped\n", color);
+	else if (!left)
+		printf("  %s is stopped as soon as that is safe\n", color);
+	else
+		printf("  %s is stopped in %s\n", color,
+		       duration_format(text, (unsigned int)((left + 999) / 1000 * 1000)));
+}
+
 static void print_service_check(const json_t *check)
 {
 	if (json_is_object(check) && !json_is_true(json_object_get(check, "ok")))
 		printf("  service check: %s\n", text_of(check, "error"));
 }
 
+/* What the table has no place for: what may be stopped, and what no instance counts. */
+static void print_safety(const char *name, const json_t *color)
+{
+	const json_t *counts = json_object_get(color, "connections");
+
+	if (json_is_true(json_object_get(color, "safe_to_stop")))
+		printf("  %s is safe to stop\n", name);
+	if (number_of(counts, "untagged"))
+		printf("  %s: %lld untagged connections, older than bgswitch\n", name,
+		       number_of(counts, "untagged"));
+	if (json_is_true(json_object_get(counts, "syn_cookies")))
+		printf("  %s: SYN cookies are out\n", name);
+}
+
 static void print_service(const json_t *service)
 {
-	const json_t *counters = json_object_get(service, "counters"), *address;
+	const json_t *counters = json_object_get(service, "counters"), *address, *color;
+	const char *name;
 	size_t i;
 
 	printf("%s:", text_of(service, "name"));
@@ -147,6 +205,11 @@ static void print_service(const json_t *service)
 	       number_of(counters, "failover_total"), number_of(counters, "refused_total"),
 	       number_of(counters, "passed_total"), number_of(counters, "errors_total"));
 	print_operation(json_object_get(service, "operation"), text_of(service, "state"));
+	json_object_foreach(json_object_get(service, "colors"), name, color)
+	{
+		print_safety(name, color);
+		print_stop(name, json_object_get(color, "stop"));
+	}
 	if (*text_of(service, "alarm"))
 		printf("  ALARM: %s\n", text_of(service, "alarm"));
 	print_service_check(json_object_get(service, "service_check"));

@@ -3,7 +3,8 @@
 # Runs inside the virtual machine: the tests, one TAP line for each check, into
 # the shared directory. The last line there is "finished".
 #
-# usage: guest.sh prepare KERNEL | run KERNEL yes|no	(is it emulated?)
+# usage: guest.sh prepare KERNEL | run KERNEL yes|no | command KERNEL yes|no COMMAND
+# (yes|no: is it emulated?)
 set -u
 
 cd "$(dirname "$0")/.." || exit 1
@@ -89,8 +90,6 @@ check_kernel() {
 run() {
 	local program
 
-	prepare
-	export BGSWITCH_STATE_DIR=/run/bgswitch-state # /var is read only
 	for program in build/tests/unit/test_* build/tests/prog/test_*; do
 		[ -x "$program" ] && run_program "$program"
 	done
@@ -100,10 +99,13 @@ run() {
 	echo finished
 }
 
+prepare
+[ "${3-no}" = no ] || export BGSWITCH_TEST_EMULATED=1
+export BGSWITCH_STATE_DIR=/run/bgswitch-state # /var is read only
 case $1 in
-prepare) prepare ;;
-run)
-	[ "$3" = no ] || export BGSWITCH_TEST_EMULATED=1
-	run >>"$results"
+run) run >>"$results" ;;
+command)
+	bash -c "$4" 2>&1
+	echo $? >"$share/status"
 	;;
 esac

@@ -245,7 +245,7 @@ struct bgs_queue {
 
 /* One line of the `connections` iterator, read as bytes: a socket at a port of ours. */
 enum bgs_connection_kind {
-	BGS_CONNECTION_HANDSHAKE, /* SYN_RECV; `inode` 0, `listener` says whose */
+	BGS_CONNECTION_HANDSHAKE, /* SYN_RECV; `inode` and `cookie` 0 */
 	BGS_CONNECTION_QUEUED, /* in the accept queue */
 	BGS_CONNECTION_HELD, /* a process has it open */
 	BGS_CONNECTION_CLOSING, /* released: the kernel ends it by itself */
@@ -266,7 +266,7 @@ struct bgs_connection {
 	__u32 ifindex; /* the socket is bound to; 0: none */
 	__u64 cookie;
 	__u64 inode; /* of the socket's file, as in /proc/PID/fd; 0: no file */
-	__u64 listener; /* cookie of the listener, of a handshake; else 0 */
+	__u64 reserved;
 	__u64 since_ns; /* see struct bgs_tag; 0: not known */
 	__u64 received, acked; /* bytes of payload, from and to the client */
 	__u32 sent_ago, received_ago; /* jiffies since the last payload;

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The main job for real: two nginx, clients that never stop asking, an agent that
-# watches, and switches between them, a bad one among them. Runs in network, mount and process namespaces of its own, which
-# end with it, Ctrl-C included: the machine's own configuration is not touched.
+# watches, and switches between them: old versions are killed once they are safe to
+# stop, and a bad release takes itself back. Runs in network, mount and process
+# namespaces of its own, which end with it, Ctrl-C included: the machine's own
+# configuration is not touched.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -24,7 +26,7 @@ done </proc/self/mounts
 mount -t proc proc /proc
 
 host4=10.99.0.1 host6=fd99::1
-flips=100
+flips=100 cycles=5 idlers=8
 export PATH=$PATH:/usr/sbin:/sbin
 # The private bpffs is mounted by attach itself where none is.
 mount -t tmpfs tmpfs /run
@@ -99,7 +101,7 @@ start_server() {
 		events { worker_connections 1024; }
 		http {
 		    access_log off;
-		    keepalive_requests 2000;
+		    keepalive_requests 500;
 		    client_body_temp_path $directory/t1;
 		    proxy_temp_path $directory/t2;
 		    fastcgi_temp_path $directory/t3;
@@ -117,6 +119,34 @@ start_server() {
 	nginx -c "$directory/nginx.conf" -e "$directory/error.log" &
 	server[$color]=$!
 	wait_for "nginx $color" listens "${port[$color]}"
+}
+
+# No time for a last word.
+kill_server() {
+	kill -9 "${server[$1]}"
+	wait "${server[$1]}" 2>/dev/null || true
+}
+
+# What a release does to the color that has no traffic any more.
+replace_server() {
+	kill_server "$1"
+	start_server "$1"
+}
+
+# Clients that ask once and keep their connections; each then says how its connection ended.
+start_idlers() {
+	# shellcheck disable=SC2016 # for the inner shell
+	client bash -c '
+		for ((i = 0; i < $2; i++)); do
+			exec {fd}<>/dev/tcp/$1/80
+			printf "GET / HTTP/1.1\r\nHost: $1\r\n\r\n" >&$fd
+			read -r _ <&$fd && fds+=($fd)
+		done
+		echo ready
+		for fd in "${fds[@]}"; do
+			cat <&$fd >/dev/null && echo FIN || echo reset
+		done' bash $host4 $idlers >$work/idlers 2>&1 &
+	idlers_pid=$!
 }
 
 configure() {
@@ -166,6 +196,11 @@ expect_green() {
 	[ "$(answering_color)" = green ] || fail "the bad release has the traffic"
 }
 
+milliseconds() {
+	local now=$EPOCHREALTIME
+	echo $((${now%[.,]*} * 1000 + 10#${now#*[.,]} / 1000))
+}
+
 listens() {
 	[ -n "$(ss -Htln "sport = :$1")" ]
 }
@@ -180,28 +215,34 @@ has_some() {
 	[ "$(connections_of "$1")" -ge 16 ]
 }
 
-has_none() {
-	[ "$(connections_of "$1")" = 0 ]
+idle() {
+	grep -q ready $work/idlers
 }
 
 answering_color() {
 	client curl -sS --max-time 5 http://$host4/
 }
 
-start_load() {
-	local load_seconds=$1
+# The process itself, so that it gets SIGINT: then it ends well and says what it saw.
+load() {
+	local report=$work/$1
+	shift
+	exec nsenter --net=/run/netns/client wrk -t1 -d10m "$@" >"$report"
+}
 
-	client wrk -t1 -c16 -d"${load_seconds}s" http://$host4:80/ >$work/keep4 &
-	client wrk -t1 -c8 -d"${load_seconds}s" http://[$host6]:80/ >$work/keep6 &
-	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://$host4:80/ >$work/new4 &
-	client wrk -t1 -c8 -d"${load_seconds}s" -H "Connection: close" http://[$host6]:80/ >$work/new6 &
-	loads=$(jobs -p | tail -4)
+# Until end_load.
+start_load() {
+	loads=()
+	load keep4 -c16 http://$host4:80/ & loads+=($!)
+	load keep6 -c8 http://[$host6]:80/ & loads+=($!)
+	load new4 -c8 -H "Connection: close" http://$host4:80/ & loads+=($!)
+	load new6 -c8 -H "Connection: close" http://[$host6]:80/ & loads+=($!)
 	wait_for "load on blue" has_some blue
 }
 
 end_load() {
-	# shellcheck disable=SC2086 # a list of process numbers
-	wait $loads
+	kill -INT "${loads[@]}"
+	wait "${loads[@]}"
 }
 
 requests() {
@@ -227,14 +268,40 @@ wait_for "the agent's first checks" is_healthy green
 echo "a client gets: $(answering_color)"
 
 chapter "Four wrk put load on it: kept and new connections, IPv4 and IPv6"
-start_load 20
+start_load
 echo "blue serves $(connections_of blue) connections now"
 
-chapter "The switch: check green, send new connections there, watch it for 2 s"
+chapter "The switch: check green, send new connections there, wait for blue's to end, watch green"
+show bgswitch conns blue | head -5
+echo "..."
 show bgswitch set green
 [ "$(answering_color)" = green ] || fail "a connection after the flip reached blue"
-wait_for "blue's connections to end" has_none blue
-echo "blue serves none any more"
+
+chapter "Safe to stop, so: kill -9 blue, start a new one, and the same $cycles times more"
+replace_server blue
+stopped=1 slowest=0
+for ((i = 0; i < cycles; i++)); do
+	old=green new=blue
+	((i % 2)) && old=blue new=green
+	wait_for "the new $new" is_healthy $new
+	began=$(milliseconds)
+	bgswitch -q set $new --soak 0
+	spent=$(($(milliseconds) - began))
+	replace_server $old
+	stopped=$((stopped + 1))
+	if [ $spent -gt $slowest ]; then slowest=$spent; fi
+	echo "$old was safe to stop after $spent ms, killed, replaced"
+done
+
+chapter "$idlers clients keep connections and say nothing: closed gently, by blue itself"
+start_idlers
+wait_for "their answers" idle
+wait_for "the new green" is_healthy green
+show bgswitch set green --soak 0 --close-idle 1s
+wait $idlers_pid
+gentle=$(grep -c FIN $work/idlers || true)
+echo "$gentle of $idlers got FIN, none waited for its client"
+replace_server blue
 
 chapter "A bad release: the new blue passes its checks, and a second later it does not"
 (sleep 1 && rm $work/blue/health) &
@@ -269,8 +336,7 @@ echo "done"
 
 chapter "The active server dies: kill -9 green"
 wait_for "the agent" is_healthy blue
-kill -9 "${server[green]}"
-wait "${server[green]}" 2>/dev/null || true
+kill_server green
 saved=0
 for ((i = 0; i < 100; i++)); do
 	if [ "$(answering_color)" = blue ]; then saved=$((saved + 1)); fi
@@ -292,11 +358,13 @@ chapter "Result"
 cat <<EOF
   $(printf '%8d' "$answered")  requests answered meanwhile ($(requests $work/new4 $work/new6) of them on new connections)
   $(printf '%8d' "$failed")  failed
+  $(printf '%8d' $stopped)  times the old version was killed once it was safe to stop (after $slowest ms at the most)
+  $(printf '%8d' "$gentle")  idle connections closed gently, of $idlers
   $(printf '%8d' $flips)  switches in a row, after $right of them the very next connection got the new color
   $(printf '%8d' $kills)  times the agent was killed
          1  release taken back by itself, and refused the second time
   $(printf '%8d' $((100 - saved)))  connections refused after kill -9 of the active server
 EOF
-if [ "$failed" != 0 ] || [ $right != $flips ] || [ $saved != 100 ]; then
+if [ "$failed" != 0 ] || [ "$gentle" != $idlers ] || [ $right != $flips ] || [ $saved != 100 ]; then
 	fail "this is not what bgswitch promises"
 fi

@@ -12,7 +12,7 @@ BINARY = os.environ.get("BGSWITCH", str(REPOSITORY / "build/bgswitch"))
 PINS = pathlib.Path(sandbox.BPFFS) / "bgswitch"
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 
-DONE, USAGE, FAILED, REFUSED, ROLLED_BACK, BUSY = 0, 1, 2, 3, 5, 7
+DONE, USAGE, FAILED, REFUSED, CUT, ROLLED_BACK, BUSY = 0, 1, 2, 3, 4, 5, 7
 
 
 class Bgswitch:

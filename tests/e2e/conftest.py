@@ -134,7 +134,12 @@ def ask(net):
 
 @pytest.fixture(scope="session")
 def load_binary(tmp_path_factory):
-    return load.build(tmp_path_factory.mktemp("load"))
+    return load.build("load", tmp_path_factory.mktemp("load"))
+
+
+@pytest.fixture(scope="session")
+def server_binary(tmp_path_factory):
+    return load.build("server", tmp_path_factory.mktemp("server"))
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,22 @@
 /*
- * Load for the e2e tests: HTTP requests at a fixed rate over new or kept
- * connections. Every connection is written down: when it began and ended, how
- * many requests it carried, which color answered, and how it failed.
+ * Load for the e2e tests: HTTP requests at a fixed rate over new, kept or
+ * renewed connections. Every connection is written down: when it began and
+ * ended, how many requests it carried, who answered, and how it failed.
  *
- * usage: load new|keep CONNECTIONS RATE ADDRESS PORT PROGRESS
+ * usage: load new|keep|renew CONNECTIONS RATE ADDRESS PORT PROGRESS [LIFETIME]
+ *
+ * A renewed connection is kept for 50 ms to LIFETIME ms; the client ends it,
+ * between requests, maybe before the first: that one comes some time after the
+ * handshake.
+ *
+ * An answer begins with its server's name: a color, and after a '-' maybe the
+ * server's number, as in "blue-17". All answers of a connection have to agree.
  *
  * PROGRESS is a file of two 64-bit counters, good and failed requests, that
  * the test maps into memory to see how far the load is. SIGTERM ends the load
  * after the requests under way; then standard output gets one line for each
  * connection: begin, connected, end (ns, CLOCK_MONOTONIC), requests, color,
- * stage, errno. Stage is "done", "connect" or "reply".
+ * server's number, stage, errno. Stage is "done", "connect" or "reply".
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,16 +38,26 @@
 #include <unistd.h>
 
 #define SECOND 1000000000ULL
+#define MILLISECOND (SECOND / 1000)
 #define REPLY_TIMEOUT (10 * SECOND)
+#define SHORTEST_LIFE (50 * MILLISECOND)
 
+enum mode { NEW, KEEP, RENEW };
 enum state { FREE, CONNECTING, READING, IDLE };
+
+/* Who answers. */
+struct server {
+	char color; /* its first letter; 0: nobody yet */
+	unsigned int number;
+};
 
 struct connection {
 	enum state state;
 	int fd;
 	uint64_t begin, connected, requested;
+	uint64_t expiry; /* with RENEW, once it is connected */
 	unsigned int requests;
-	char color;
+	struct server server;
 	size_t length;
 	char reply[1024];
 };
@@ -48,7 +65,7 @@ struct connection {
 struct record {
 	uint64_t begin, connected, end;
 	unsigned int requests;
-	char color;
+	struct server server;
 	const char *stage;
 	int error;
 };
@@ -59,7 +76,8 @@ struct progress {
 
 static struct sockaddr_storage target;
 static socklen_t target_length;
-static bool keep;
+static enum mode mode;
+static uint64_t longest_life;
 static int epoll_fd;
 static volatile struct progress *progress;
 static volatile sig_atomic_t ending;
@@ -93,7 +111,7 @@ static void finish(struct connection *c, const char *stage, int error)
 		.connected = c->connected,
 		.end = now(),
 		.requests = c->requests,
-		.color = c->color ? c->color : '-',
+		.server = c->server,
 		.stage = stage,
 		.error = error,
 	};
@@ -117,7 +135,7 @@ static void request(struct connection *c)
 {
 	static const char once[] = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
 	static const char more[] = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
-	const char *text = keep ? more : once;
+	const char *text = mode == NEW ? once : more;
 
 	c->state = READING;
 	c->length = 0;
@@ -152,7 +170,14 @@ static void connection_made(struct connection *c)
 	}
 	c->connected = now();
 	watch(c, EPOLLIN);
-	request(c);
+	if (mode != RENEW) {
+		request(c);
+		return;
+	}
+	/* Its first request comes with its next turn. */
+	c->state = IDLE;
+	c->expiry = c->connected + SHORTEST_LIFE +
+		    (uint64_t)random() % (longest_life - SHORTEST_LIFE + 1);
 }
 
 /* The body of a whole reply, else NULL. */
@@ -169,19 +194,31 @@ static const char *whole_reply(struct connection *c)
 	return c->reply + c->length >= body + atoi(field + 17) ? body : NULL;
 }
 
-static void reply_done(struct connection *c, char color)
+static struct server read_server(const char *body)
 {
-	if (c->color && c->color != color) {
+	struct server server = { .color = *body };
+	const char *end = body + strcspn(body, "- \n");
+
+	if (*end == '-')
+		server.number = (unsigned int)strtoul(end + 1, NULL, 10);
+	return server;
+}
+
+static void reply_done(struct connection *c, struct server server)
+{
+	const struct server *before = &c->server;
+
+	if (before->color && (before->color != server.color || before->number != server.number)) {
 		finish(c, "reply", EXDEV);
 		return;
 	}
-	c->color = color;
+	c->server = server;
 	c->requests++;
 	progress->good++;
-	if (keep)
-		c->state = IDLE;
-	else
+	if (mode == NEW)
 		finish(c, "done", 0);
+	else
+		c->state = IDLE;
 }
 
 static void read_reply(struct connection *c)
@@ -196,12 +233,12 @@ static void read_reply(struct connection *c)
 	}
 	c->length += (size_t)got;
 	body = whole_reply(c);
-	if (got == 0 && (keep || !body))
+	if (got == 0 && (mode != NEW || !body))
 		finish(c, "reply", ENODATA);
 	else if (c->state == IDLE)
 		finish(c, "reply", EPROTO);
-	else if (body && (keep || got == 0))
-		reply_done(c, *body);
+	else if (body && (mode != NEW || got == 0))
+		reply_done(c, read_server(body));
 	else if (c->length == sizeof(c->reply) - 1)
 		finish(c, "reply", EMSGSIZE);
 }
@@ -232,7 +269,7 @@ static bool start_one(struct connection *pool, int count, int *turn)
 	return false;
 }
 
-/* Times out what waits too long; returns how many are under way. */
+/* Ends what has lived or waited too long; returns how many are under way. */
 static int under_way(struct connection *pool, int count)
 {
 	uint64_t time = now();
@@ -241,6 +278,8 @@ static int under_way(struct connection *pool, int count)
 	for (int i = 0; i < count; i++) {
 		struct connection *c = &pool[i];
 
+		if (mode == RENEW && c->state == IDLE && time >= c->expiry)
+			finish(c, "done", 0);
 		if (c->state != CONNECTING && c->state != READING)
 			continue;
 		if (time - c->requested > REPLY_TIMEOUT)
@@ -305,18 +344,31 @@ static void open_progress(const char *path)
 	close(fd);
 }
 
+static void set_mode(const char *name, const char *life)
+{
+	static const char *const names[] = { "new", "keep", "renew" };
+
+	while (mode <= RENEW && strcmp(names[mode], name))
+		mode++;
+	longest_life = life ? strtoull(life, NULL, 10) * MILLISECOND : 0;
+	if (mode > RENEW || (mode == RENEW) != (longest_life >= SHORTEST_LIFE))
+		errx(1, "not a mode, or not a lifetime: %s", name);
+}
+
 int main(int argc, char **argv)
 {
 	struct connection *pool;
 	int count;
 
-	if (argc != 7)
-		errx(1, "usage: load new|keep CONNECTIONS RATE ADDRESS PORT PROGRESS");
-	keep = !strcmp(argv[1], "keep");
+	if (argc != 7 && argc != 8)
+		errx(1, "usage: load new|keep|renew CONNECTIONS RATE ADDRESS PORT PROGRESS "
+			"[LIFETIME]");
+	set_mode(argv[1], argv[7]);
 	count = atoi(argv[2]);
 	set_target(argv[4], argv[5]);
 	open_progress(argv[6]);
 	signal(SIGTERM, end_load);
+	srandom((unsigned int)getpid());
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	pool = calloc((size_t)count, sizeof(*pool));
 	if (epoll_fd < 0 || !pool)
@@ -327,9 +379,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < record_count; i++) {
 		struct record *r = &records[i];
 
-		printf("%llu %llu %llu %u %c %s %d\n", (unsigned long long)r->begin,
+		printf("%llu %llu %llu %u %c %u %s %d\n", (unsigned long long)r->begin,
 		       (unsigned long long)r->connected, (unsigned long long)r->end, r->requests,
-		       r->color, r->stage, r->error);
+		       r->server.color ? r->server.color : '-', r->server.number, r->stage,
+		       r->error);
 	}
 	free(pool);
 	free(records);

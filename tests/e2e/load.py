@@ -13,10 +13,10 @@ import time
 
 from sandbox import wait_for
 
-SOURCE = pathlib.Path(__file__).with_name("load.c")
+HERE = pathlib.Path(__file__).parent
 
 Connection = collections.namedtuple(
-    "Connection", "begin connected end requests color stage error")
+    "Connection", "begin connected end requests color number stage error")
 
 
 def now():
@@ -24,23 +24,26 @@ def now():
     return time.monotonic_ns()
 
 
-def build(directory):
+def build(name, directory):
+    """load.c or server.c as a program."""
     compiler = os.environ.get("CC") or shutil.which("cc") or "clang"
-    binary = pathlib.Path(directory) / "load"
-    subprocess.run([compiler, "-O2", "-o", binary, SOURCE], check=True)
+    binary = pathlib.Path(directory) / name
+    subprocess.run([compiler, "-O2", "-o", binary, HERE / f"{name}.c"], check=True)
     return binary
 
 
 class Load:
-    """One stream of requests; mode is "new" or "keep"."""
+    """One stream of requests; mode is "new", "keep" or "renew" (after `lifetime` ms at most)."""
 
-    def __init__(self, binary, client, mode, address, port=80, connections=8, rate=500):
+    def __init__(self, binary, client, mode, address, port=80, connections=8, rate=500,
+                 lifetime=None):
         self.title = f"{mode} {address}"
         self.file = tempfile.NamedTemporaryFile()
         self.file.truncate(16)
         self.memory = mmap.mmap(self.file.fileno(), 16)
         self.process = client.popen(
-            [binary, mode, connections, rate, address, port, self.file.name],
+            [binary, mode, connections, rate, address, port, self.file.name,
+             *([lifetime] if mode == "renew" else [])],
             stdout=subprocess.PIPE, text=True)
 
     def progress(self):
@@ -60,10 +63,10 @@ class Load:
 
     @staticmethod
     def parse(fields):
-        begin, connected, end, requests, color, stage, error = fields
+        begin, connected, end, requests, color, number, stage, error = fields
         color = {"b": "blue", "g": "green"}.get(color)
-        return Connection(int(begin), int(connected), int(end), int(requests), color, stage,
-                          int(error))
+        return Connection(int(begin), int(connected), int(end), int(requests), color, int(number),
+                          stage, int(error))
 
 
 class Loads:

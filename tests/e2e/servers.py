@@ -162,6 +162,10 @@ class Servers:
         wait_for(lambda: listeners(self.host, port, "tcp6") > before, "one more listener")
         return server
 
+    def compiled(self, binary, label, port):
+        """server.c, which is quick to start."""
+        return self.start("server", [binary, label, port], port, ["tcp6"])
+
     def nginx(self, color, port, reuseport=False, workers=1, master=True):
         directory = self.directory / f"nginx-{len(self.started)}"
         text = NGINX.format(directory=directory, port=port, label=color, workers=workers,

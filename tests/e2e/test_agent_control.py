@@ -113,9 +113,9 @@ def test_it_describes_itself(running, path):
     methods = {line.split()[1].partition("(")[0] for line in text.splitlines()
                if line.startswith("method ")}
     assert methods == {"Ping", "Health", "Status", "Check", "Set", "Split", "Promote", "Abort",
-                       "Rollback", "Events", "History", "Reload"}
+                       "Rollback", "Drain", "Events", "History", "Reload"}
     with Client(path) as client:
-        for method in methods - {"Set", "Events"}:
+        for method in methods - {"Set", "Drain", "Events"}:
             try:
                 client.call(method)
             except Error as error:  # there may be nothing to promote

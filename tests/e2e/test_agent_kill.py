@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from cli import BUSY, DONE, REFUSED
+from cli import BUSY, CUT, DONE, REFUSED
 from host import HOST4, HOST6
 from sandbox import wait_for
 from trail import UNREACHABLE, Trail
@@ -21,6 +21,7 @@ CONFIG = {
     "attach": ["eth0"],
     "services": {"default": {
         "listen": ":80", "blue": ":8081", "green": ":8082", "soak": "100ms",
+        "drain": {"timeout": "300ms", "at_deadline": "keep"},
         "check": {"path": "/", "interval": "50ms", "fast_interval": "10ms", "timeout": "1s"},
     }},
 }
@@ -78,7 +79,7 @@ class Setter:
         self.codes[words[0], result.returncode] += 1
         self.recent.append((time.time(), " ".join(words), result.returncode, result.stderr.strip()))
         changed = after(color) if after else self.possible
-        if result.returncode == DONE:
+        if result.returncode in (DONE, CUT):  # CUT: connections were left at the deadline
             self.possible = changed
         elif result.returncode == UNREACHABLE:
             self.possible = self.possible | changed
@@ -146,7 +147,7 @@ def assert_over(bgs, agent, trail):
     with Client(bgs.run_dir / "agent.sock") as client:
         assert client.call("Ping")["pid"] == agent.pid
     for color in ("green", "blue"):
-        bgs("set", color, "--soak", "0")
+        assert bgs.run("set", color, "--soak", "0").returncode in (DONE, CUT)
         assert bgs.service()["active"] == color
     assert agent.stop() == DONE
     bgs("set", "green", "--no-wait")
@@ -155,7 +156,8 @@ def assert_over(bgs, agent, trail):
 def outcomes_of(trail):
     """How many ended how. Nothing failed, so nothing may have been done about a failure."""
     outcomes = collections.Counter(entry["outcome"] for entry in trail.history())
-    assert set(outcomes) <= {"complete", "undone", "superseded", "aborted", "refused"}
+    assert set(outcomes) <= {"complete", "connections-kept", "undone", "superseded", "aborted",
+                             "refused"}
     for kind in ("rolled-back", "failover", "alarm"):
         assert not trail.events(kind)
     return dict(outcomes)

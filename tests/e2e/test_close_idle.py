@@ -15,9 +15,10 @@ from host import HOST4
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CLOSES = int(os.environ.get("BGSWITCH_CLOSES", "300"))
-T = 400  # ms; slow requests take half of it
-SLOW = T / 2 / 1000
-CLIENTS = 100
+CLIENTS = min(CLOSES, 400)
+T = 400  # ms
+SLOW = 1.5 * T / 1000  # s; a request in flight is not idle, however long it takes
+PAUSE = 0.5 * T / 1000  # s; inside an answer it has to be shorter than T
 
 NGINX = """
 daemon off;
@@ -80,6 +81,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "3")
         self.end_headers()
+        if self.path == "/pause":
+            self.wfile.flush()
+            time.sleep(float(sys.argv[2]))
         self.wfile.write(b"ok\\n")
     def log_message(self, *arguments):
         pass
@@ -126,12 +130,17 @@ def redis(serve, port, slow):
     return serve.redis("blue", port)
 
 
+def python_pausing(serve, port, slow):
+    return start_python(serve, port, PAUSE)
+
+
 #: name: how it is started, a quick request, a slow one
 SERVERS = {
     "nginx static": (nginx_static, "/", ""),
     "nginx proxying": (nginx_proxying, "/", "/slow"),
     "node": (start_node, "/", "/slow"),
     "python": (start_python, "/", "/slow"),
+    "python pausing": (python_pausing, "/", "/pause"),
     "haproxy": (haproxy, "/", "/slow"),
     "redis": (redis, "GET color", f"BLPOP nothing {SLOW}"),
 }
@@ -179,3 +188,12 @@ def test_no_request_is_lost(attached, net, serve, programs, name):
     print(name, clients, closer, lost)
     assert clients["closed"] >= CLOSES
     assert clients["lost"] <= clients["closed"] // 1000, lost
+    assert not clients["unasked"], lost
+
+
+def test_pause_in_an_answer_has_to_be_shorter(attached, net, serve, programs):
+    """What docs/close-idle.md warns of: half an answer, acknowledged, looks like a whole one."""
+    start_python(serve, 8081, SLOW)
+    with closing(attached, programs, T, 50):
+        clients, lost = ask_strictly(net, programs, "/", "/pause", CLOSES)
+    assert clients["lost"] > clients["slow"] / 2, lost

@@ -12,8 +12,8 @@ from cli import BUSY, DONE, FAILED, REFUSED, ROLLED_BACK, USAGE
 from load import describe, now
 from sandbox import wait_for
 
-KEYS = {"service", "from", "to", "changed", "dry_run", "outcome", "reason", "duration_ms", "code",
-        "what", "next"}
+KEYS = {"service", "from", "to", "changed", "dry_run", "outcome", "reason", "duration_ms",
+        "drained", "code", "what", "next"}
 
 
 @pytest.fixture
@@ -65,8 +65,9 @@ def test_set_waits_for_gate_and_soak(bgs, driver, green, ask):
     assert last(bgs) == ("set", "blue", "green", "complete")
     kinds = [event["event"] for event in events(bgs)]
     at = kinds.index("checking")
-    assert [kind for kind in kinds[at:] if kind not in ("instance-healthy", "color-healthy")][:4] == [
-        "checking", "switching", "soaking", "completed"]
+    assert [kind for kind in kinds[at:]
+            if kind not in ("instance-healthy", "color-healthy", "draining")][:5] == [
+                "checking", "switching", "soaking", "safe-to-stop", "completed"]
 
 
 def test_history_says_who_and_when(bgs, driver, green):

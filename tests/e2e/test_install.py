@@ -14,10 +14,7 @@ FILES = {
     "share/bash-completion/completions/bgswitch",
     "share/man/man8/bgswitch.8",
     "share/doc/bgswitch/README.md",
-    "share/doc/bgswitch/docs/agent.md",
-    "share/doc/bgswitch/docs/configuration.md",
-    "share/doc/bgswitch/docs/control-socket.md",
-    "share/doc/bgswitch/docs/events.md",
+    *(f"share/doc/bgswitch/docs/{guide.name}" for guide in cli.REPOSITORY.glob("docs/*.md")),
     "share/doc/bgswitch/examples/bgswitch.yaml",
 }
 
@@ -116,6 +113,10 @@ def complete(prefix, *words):
     (["--bpffs", "/tmp", "pro"], {"promote"}),
     (["set", "g"], {"green"}),
     (["set", "--so"], {"--soak"}),
+    (["dr"], {"drain"}),
+    (["drain", "b"], {"blue"}),
+    (["drain", "--"], {"--timeout", "--close-idle", "--over", "--kill", "--keep"}),
+    (["conns", "g"], {"green"}),
     (["--j"], {"--json"}),
     (["attach", "l"], {"lo"}),
     (["service", ""], {"add", "rm", "ls"}),

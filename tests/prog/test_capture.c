@@ -189,7 +189,7 @@ static void test_policies_outlive_what_the_maps_say(void **data)
 static void test_what_belongs_to_a_removed_service_goes_with_it(void **data)
 {
 	struct scene *scene = *data;
-	const struct pending_stop pending = { .color = BGS_BLUE, .due_ms = 1 };
+	const struct pending_stop pending = { .color = BGS_BLUE, .since_ms = 1 };
 	struct operation operation = { .verb = "set" };
 	struct pending_stop stop;
 	struct config *config;

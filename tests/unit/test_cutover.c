@@ -227,7 +227,7 @@ static const struct script {
 	  GATE DRAIN "say:not-safe-to-stop save:soaking say:completed save:nothing "
 		     "end:connections-kept",
 	  BGS_GREEN },
-	{ "handshakes cannot be cut", "drains shaking good set +30000 step +5000 step +25000 step",
+	{ "handshakes cannot be cut", "drains shaking good set +30000 step +12000 step +18000 step",
 	  GATE DRAIN "say:not-safe-to-stop save:soaking say:completed save:nothing "
 		     "end:connections-kept",
 	  BGS_GREEN },

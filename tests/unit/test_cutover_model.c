@@ -254,8 +254,9 @@ static void disturb(struct model *model)
 	fake->route.flips += 2 * draw(model, 2); /* somebody else went there and back */
 	fake->receives = !draw(model, 8);
 	fake->count_fails = !draw(model, 16);
-	fake->counts =
-		(struct connection_counts){ !draw(model, 4), draw(model, 4), draw(model, 3) };
+	fake->counts = (struct connection_counts){ .handshaking = !draw(model, 4),
+						   .accept_queue = draw(model, 4),
+						   .established = draw(model, 3) };
 }
 
 static void happen(struct model *model)

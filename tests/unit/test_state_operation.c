@@ -102,7 +102,7 @@ static void assert_stop(const struct state *state, const char *service,
 
 	assert_true(state_stop(state, service, &stop));
 	assert_int_equal(stop.color, expected->color);
-	assert_true(stop.due_ms == expected->due_ms);
+	assert_true(stop.since_ms == expected->since_ms);
 }
 
 static void test_pending_stops_are_kept(void **scratch)
@@ -149,8 +149,8 @@ static struct state *open_with(const char *dir, const char *text)
 /* Of the right type and with wrong values: as good as none. */
 static const char *const senseless[] = {
 	"{\"format\": 1, \"operations\": {\"web\": {}}, \"stops\": {\"web\": {}}}",
-	"{\"format\": 1, \"stops\": {\"web\": {\"color\": \"red\", \"due_ms\": 1}}}",
-	"{\"format\": 1, \"stops\": {\"web\": {\"color\": \"blue\", \"due_ms\": \"1\"}}}",
+	"{\"format\": 1, \"stops\": {\"web\": {\"color\": \"red\", \"since_ms\": 1}}}",
+	"{\"format\": 1, \"stops\": {\"web\": {\"color\": \"blue\", \"since_ms\": \"1\"}}}",
 	OPERATION("dancing", ""),
 	OPERATION("soaking", ", \"drain\": {}"),
 	OPERATION("soaking", DRAIN("-1", "keep")),

@@ -47,6 +47,8 @@ struct member {
 	struct agent *agent;
 	struct supervisor *supervisor;
 	sd_event_source *timer; /* supervisor_deadline() */
+	sd_event_source *stop; /* the stop command that runs */
+	bool knows_stop; /* ... that another agent was to run */
 	sd_event_source *adoption; /* an operation to take over, once its lock is free */
 	/* the cutover under way: who asked, and what they wait for */
 	struct call *call;

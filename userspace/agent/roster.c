@@ -23,25 +23,65 @@ static void release_lock(void *data)
 	keeper_release(&agent->keeper);
 }
 
+static void note_save(struct agent *agent, const struct supervisor *supervisor, int err,
+		      const struct failure *failure)
+{
+	if (!err)
+		configure_note_state(agent);
+	else if (!agent->save_failed)
+		event_emit(agent->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
+			   "a restart will not know of this change: %s; %s", failure->what,
+			   failure->next);
+	agent->save_failed = err;
+}
+
 /* A disk that is full must not stand between a bad release and the way back. */
 static int save(const struct supervisor *supervisor, const struct operation *operation,
 		struct failure *failure, void *data)
 {
 	struct agent *agent = data;
+	int err;
 
 	configure_claim_state(agent);
-	if (!files_save_operation(agent->setup->files, &agent->datapath, supervisor->name,
-				  operation, supervisor->previous, failure)) {
-		configure_note_state(agent);
-		agent->save_failed = false;
-		return 0;
-	}
-	if (!agent->save_failed)
-		event_emit(agent->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
-			   "a restart will not know of this change: %s; %s", failure->what,
-			   failure->next);
-	agent->save_failed = true;
+	err = files_save_operation(agent->setup->files, &agent->datapath, supervisor->name,
+				   operation, supervisor->previous, failure);
+	note_save(agent, supervisor, err, failure);
 	return 0;
+}
+
+static int save_stop(const struct supervisor *supervisor, const struct pending_stop *stop,
+		     struct failure *failure, void *data)
+{
+	struct agent *agent = data;
+	int err;
+
+	configure_claim_state(agent);
+	err = files_save_stop(agent->setup->files, &agent->datapath, supervisor->name, stop,
+			      failure);
+	note_save(agent, supervisor, err, failure);
+	return 0;
+}
+
+static int on_stop(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	supervisor_run_stop(data);
+	return 0;
+}
+
+static int watch_stop(struct supervisor *supervisor, int fd, void *data)
+{
+	struct member *member = supervisor->user;
+	struct agent *agent = data;
+	int err = 0;
+
+	member->stop = sd_event_source_disable_unref(member->stop);
+	if (fd >= 0)
+		err = sd_event_add_io(agent->event, &member->stop, fd, EPOLLIN, on_stop,
+				      supervisor);
+	return err < 0 ? err : 0;
 }
 
 static void ended(struct supervisor *supervisor, const struct cutover *cutover, void *data)
@@ -85,6 +125,8 @@ void roster_host(struct agent *agent)
 		.lock = take_lock,
 		.unlock = release_lock,
 		.save = save,
+		.save_stop = save_stop,
+		.watch_stop = watch_stop,
 		.ended = ended,
 		.moved = moved,
 		.history_directory = agent->setup->files->directory,
@@ -109,6 +151,7 @@ static void free_member(struct member *member)
 		return;
 	if (member->supervisor) {
 		supervisor_supersede(member->supervisor, "the service was removed");
+		warm_drop(&member->supervisor->warm, "the service was removed");
 		calls_moved(member, &member->supervisor->cutover);
 	}
 	forget_operation(member);
@@ -192,11 +235,24 @@ static void forget_operation(struct member *member)
 	member->adoption = sd_event_source_disable_unref(member->adoption);
 }
 
+/* Once: from then on the agent knows better than the file. */
+static void take_over_stop(struct member *member, const struct state *state)
+{
+	struct pending_stop pending;
+
+	if (!member->knows_stop && state_stop(state, member->supervisor->name, &pending)) {
+		supervisor_resume_stop(member->supervisor, &pending);
+		supervisor_tick(member->supervisor);
+	}
+	member->knows_stop = true;
+}
+
 static void take_over_operation(struct member *member, const struct state *state)
 {
 	struct supervisor *supervisor = member->supervisor;
 	struct operation operation;
 
+	take_over_stop(member, state);
 	supervisor->previous = state_previous(state, supervisor->name);
 	if (supervisor->cutover.state != CUTOVER_IDLE || member->adoption ||
 	    !state_operation(state, supervisor->name, &operation))
@@ -321,6 +377,8 @@ void roster_clear(struct agent *agent)
 
 		/* What is under way stays written down, for whoever comes next. */
 		member->supervisor->cutover.state = CUTOVER_IDLE;
+		if (!member->supervisor->stop)
+			member->supervisor->warm.state = WARM_NONE;
 		free_member(member);
 	}
 	free(agent->members);

@@ -93,6 +93,8 @@ static bool count(struct drain *drain)
 	is_zero = connections_is_zero(&counts);
 	counts.untagged = untagged;
 	drain->counts = counts;
+	if (!is_zero)
+		drain->next_prove = 0; /* what was proved was about others */
 	return is_zero && before >= drain->next_prove ? prove(drain) : true;
 }
 

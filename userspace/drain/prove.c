@@ -16,22 +16,30 @@
 struct walking {
 	__u32 slot;
 	enum bgs_color color;
+	unsigned long long handshaking; /* also with listeners that are not registered */
 	unsigned long long held; /* in accept queues, too: what gauges count */
 	unsigned long long untagged; /* of whatever color */
 };
+
+static bool is_ours(const struct walking *walking, const struct bgs_connection *connection)
+{
+	return connection->tag == BGS_TAGGED &&
+	       BGS_INSTANCE_SLOT(connection->instance) == walking->slot &&
+	       BGS_INSTANCE_COLOR(connection->instance) == walking->color;
+}
 
 static int note(const struct bgs_connection *connection, void *data)
 {
 	struct walking *walking = data;
 
-	if (connection->kind == BGS_CONNECTION_HANDSHAKE ||
-	    connection->kind == BGS_CONNECTION_CLOSING)
+	if (connection->kind == BGS_CONNECTION_CLOSING)
 		return 0;
-	if (connection->tag != BGS_TAGGED)
+	if (connection->kind == BGS_CONNECTION_HANDSHAKE)
+		walking->handshaking += is_ours(walking, connection);
+	else if (connection->tag != BGS_TAGGED)
 		walking->untagged++;
-	else if (BGS_INSTANCE_SLOT(connection->instance) == walking->slot &&
-		 BGS_INSTANCE_COLOR(connection->instance) == walking->color)
-		walking->held++;
+	else
+		walking->held += is_ours(walking, connection);
 	return 0;
 }
 
@@ -84,7 +92,8 @@ static int count_twice(const struct datapath *datapath, struct walking *walking,
 		err = connections_count_color(datapath, walking->slot, walking->color, counts);
 	if (err)
 		return err;
-	counts->handshaking = larger(counts->handshaking, before.handshaking);
+	counts->handshaking =
+		larger(counts->handshaking, larger(before.handshaking, walking->handshaking));
 	counts->cookies = counts->cookies || before.cookies;
 	*agree = walking->held >= smaller(held(&before), held(counts)) &&
 		 walking->held <= larger(held(&before), held(counts));
@@ -105,7 +114,7 @@ int connections_prove(const struct datapath *datapath, __u32 slot, enum bgs_colo
 	for (int attempt = 0; attempt < ATTEMPTS && !agree; attempt++) {
 		int err;
 
-		walking.held = walking.untagged = 0;
+		walking.handshaking = walking.held = walking.untagged = 0;
 		err = count_twice(datapath, &walking, counts, &agree);
 		if (err)
 			return failure_errno(failure, -err, "run it as root",

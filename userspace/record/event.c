@@ -47,6 +47,12 @@ static const struct {
 	KIND(SAFE_TO_STOP, "safe-to-stop", NOTICE, "0e73f2abd8dc4c23a63cd74df8907c9d"),
 	KIND(NOT_SAFE, "not-safe-to-stop", WARNING, "7c0db0c47b294dae83f25b438e4129df"),
 	KIND(CUT, "connections-cut", WARNING, "443901569d6d4f51871d01990478c58b"),
+	KIND(KEPT_WARM, "kept-warm", NOTICE, "3a4e50febfecedbc4fa287629de80424"),
+	KIND(STOP_PUT_OFF, "stop-put-off", WARNING, "f04cc80355007840cd654d49d7bdaaa5"),
+	KIND(NOT_STOPPED, "not-stopped", NOTICE, "acf7de0b595914472a3f8635af44bcf9"),
+	KIND(STOPPING, "stopping", NOTICE, "aa3234ae72593100ef4cf56e9cca2b8c"),
+	KIND(STOPPED, "stopped", NOTICE, "28619c7e0a18c4e71d1ff4ebe4e5f63f"),
+	KIND(STOP_FAILED, "stop-failed", ERROR, "5f8dc325923927748824dd5108e1177f"),
 };
 
 const char *event_name(enum event_kind kind)

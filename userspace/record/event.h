@@ -49,6 +49,12 @@ enum event_kind {
 	EVENT_SAFE_TO_STOP, /* ... has none left */
 	EVENT_NOT_SAFE, /* ... has some left, or gets new ones; says which */
 	EVENT_CUT, /* connections were reset at the deadline */
+	EVENT_KEPT_WARM, /* a color that is safe to stop, and for how long */
+	EVENT_STOP_PUT_OFF, /* ... is not safe to stop when that is over; says why */
+	EVENT_NOT_STOPPED, /* ... is not stopped after all; says why */
+	EVENT_STOPPING, /* its stop command runs */
+	EVENT_STOPPED,
+	EVENT_STOP_FAILED, /* says why */
 	EVENT_KINDS,
 };
 

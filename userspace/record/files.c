@@ -39,7 +39,9 @@ int files_open_state(const struct files *files, struct state **state,
 /* What a save writes beside the maps; each may be missing. */
 struct addition {
 	bool previews;
-	const struct policy *policy; /* of `service`; else its operation is meant */
+	const struct policy *policy; /* of `service`; else its operation is meant, */
+	bool is_stop; /* or its stop */
+	const struct pending_stop *stop;
 	const char *service;
 	const struct operation *operation;
 	int previous;
@@ -58,6 +60,8 @@ static int save(const struct files *files, const struct datapath *datapath,
 		err = state_capture(state, datapath, failure);
 	if (!err && addition->policy) {
 		state_set_policy(state, addition->service, addition->policy);
+	} else if (!err && addition->is_stop) {
+		state_set_stop(state, addition->service, addition->stop);
 	} else if (!err && addition->service) {
 		state_set_operation(state, addition->service, addition->operation);
 		state_set_previous(state, addition->service, addition->previous);
@@ -99,6 +103,14 @@ int files_save_operation(const struct files *files, const struct datapath *datap
 	const struct addition addition = { .service = service,
 					   .operation = operation,
 					   .previous = previous };
+
+	return save(files, datapath, &addition, failure);
+}
+
+int files_save_stop(const struct files *files, const struct datapath *datapath, const char *service,
+		    const struct pending_stop *stop, struct failure *failure)
+{
+	const struct addition addition = { .service = service, .is_stop = true, .stop = stop };
 
 	return save(files, datapath, &addition, failure);
 }

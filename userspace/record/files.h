@@ -43,4 +43,8 @@ int files_save_operation(const struct files *files, const struct datapath *datap
 			 const char *service, const struct operation *operation, int previous,
 			 struct failure *failure);
 
+/* The maps, and the stop that is to come for one service (NULL: none). */
+int files_save_stop(const struct files *files, const struct datapath *datapath, const char *service,
+		    const struct pending_stop *stop, struct failure *failure);
+
 #endif

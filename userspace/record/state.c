@@ -82,6 +82,8 @@ int state_open(struct state **result, const char *directory, const char *name, c
 	}
 	if (state_file_load(&state->root, directory, name, is_whole, warning, failure))
 		goto fail;
+	if (!state_is_of_this_boot(state))
+		json_object_del(state->root, "stops");
 	*result = state;
 	return 0;
 fail:

@@ -9,7 +9,7 @@
  *    "services": {NAME: as in the configuration file; stop commands see policy_json()},
  *    "routes": {NAME: {"active", "split_bp", "previews"}},
  *    "operations": {NAME: ...}, "previous": {NAME: COLOR},
- *    "stops": {NAME: {"color", "due_ms"}}}
+ *    "stops": {NAME: {"color", "since_ms", "running", "uid"}}}
  */
 #ifndef BGSWITCH_STATE_H
 #define BGSWITCH_STATE_H
@@ -85,6 +85,7 @@ struct operation {
 	/* Of the color that is left, from soak_until_ms - soak_ms on: the flip, or a later word. */
 	bool draining;
 	struct drain_policy drain;
+	bool drained; /* ... and it was safe to stop: that is over */
 	uid_t uid; /* (uid_t)-1: the agent by itself */
 };
 
@@ -93,11 +94,15 @@ bool state_operation(const struct state *state, const char *service, struct oper
 void state_set_operation(struct state *state, const char *service,
 			 const struct operation *operation);
 
-/* A color that is safe to stop, kept warm until its stop command is due. */
+/* A color that is safe to stop, kept warm until its stop command is due, as the policy says. */
 struct pending_stop {
 	enum bgs_color color;
-	long long due_ms; /* CLOCK_REALTIME; may be long past */
+	long long since_ms; /* CLOCK_REALTIME */
+	uid_t uid; /* who asked for the cutover that left it; (uid_t)-1: the agent by itself */
+	bool running; /* the command was started: never again, whatever became of it */
 };
+
+/* Of this boot: no process lives longer. */
 
 bool state_stop(const struct state *state, const char *service, struct pending_stop *stop);
 /* NULL: there is none any more. */

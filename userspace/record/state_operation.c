@@ -24,6 +24,16 @@ static bool read_phase(const char *text, enum operation_phase *phase)
 	return false;
 }
 
+static json_t *uid_json(uid_t uid)
+{
+	return uid == AGENT ? json_null() : json_integer(uid);
+}
+
+static uid_t read_uid(const json_t *uid)
+{
+	return json_is_integer(uid) ? (uid_t)json_integer_value(uid) : AGENT;
+}
+
 static json_t *drain_json(const struct drain_policy *drain)
 {
 	return json_pack("{s:I, s:s, s:I, s:I}", "timeout_ms", (json_int_t)drain->timeout_ms,
@@ -78,7 +88,8 @@ bool state_operation(const struct state *state, const char *service, struct oper
 		.soak_until_ms = until,
 		.soak_ms = soak,
 		.draining = json_is_true(json_object_get(object, "draining")),
-		.uid = json_is_null(uid) ? AGENT : (uid_t)json_integer_value(uid),
+		.drained = json_is_true(json_object_get(object, "drained")),
+		.uid = read_uid(uid),
 	};
 	snprintf(operation->verb, sizeof(operation->verb), "%s", verb);
 	return color_parse(to) >= 0 && read_phase(phase, &operation->phase) &&
@@ -93,15 +104,15 @@ void state_set_operation(struct state *state, const char *service,
 
 	if (operation)
 		value = json_pack(
-			"{s:b, s:b, s:o, s:s, s:s, s:{s:s, s:i}, s:s, s:I, s:I, s:I, s:o}",
-			"forced", operation->forced, "draining", operation->draining, "drain",
-			drain_json(&operation->drain), "phase", phases[operation->phase], "verb",
-			operation->verb, "before", "active", color_name(operation->before.active),
-			"split_bp", (int)operation->before.split_bp, "to",
-			color_name(operation->to), "began_ms", (json_int_t)operation->began_ms,
-			"soak_until_ms", (json_int_t)operation->soak_until_ms, "soak_ms",
-			(json_int_t)operation->soak_ms, "uid",
-			operation->uid == AGENT ? json_null() : json_integer(operation->uid));
+			"{s:b, s:b, s:b, s:o, s:s, s:s, s:{s:s, s:i}, s:s, s:I, s:I, s:I, s:o}",
+			"forced", operation->forced, "draining", operation->draining, "drained",
+			operation->drained, "drain", drain_json(&operation->drain), "phase",
+			phases[operation->phase], "verb", operation->verb, "before", "active",
+			color_name(operation->before.active), "split_bp",
+			(int)operation->before.split_bp, "to", color_name(operation->to),
+			"began_ms", (json_int_t)operation->began_ms, "soak_until_ms",
+			(json_int_t)operation->soak_until_ms, "soak_ms",
+			(json_int_t)operation->soak_ms, "uid", uid_json(operation->uid));
 	state_put(state, "operations", service, value);
 }
 
@@ -109,12 +120,17 @@ bool state_stop(const struct state *state, const char *service, struct pending_s
 {
 	json_t *object = state_of_service(state, "stops", service);
 	const char *color;
-	json_int_t due;
+	json_int_t since;
 
-	if (json_unpack(object, "{s:s, s:I}", "color", &color, "due_ms", &due) ||
+	if (json_unpack(object, "{s:s, s:I}", "color", &color, "since_ms", &since) ||
 	    color_parse(color) < 0)
 		return false;
-	*stop = (struct pending_stop){ .color = color_parse(color), .due_ms = due };
+	*stop = (struct pending_stop){
+		.color = color_parse(color),
+		.since_ms = since,
+		.uid = read_uid(json_object_get(object, "uid")),
+		.running = json_is_true(json_object_get(object, "running")),
+	};
 	return true;
 }
 
@@ -123,7 +139,8 @@ void state_set_stop(struct state *state, const char *service, const struct pendi
 	json_t *value = NULL;
 
 	if (stop)
-		value = json_pack("{s:s, s:I}", "color", color_name(stop->color), "due_ms",
-				  (json_int_t)stop->due_ms);
+		value = json_pack("{s:s, s:I, s:b, s:o}", "color", color_name(stop->color),
+				  "since_ms", (json_int_t)stop->since_ms, "running", stop->running,
+				  "uid", uid_json(stop->uid));
 	state_put(state, "stops", service, value);
 }

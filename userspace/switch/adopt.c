@@ -7,6 +7,7 @@
 #include "record/history.h"
 #include "record/moment.h"
 #include "switch/supervisor_private.h"
+#include "switch/warming.h"
 
 /* It stands nowhere that it is under way any more, and history says what became of it. */
 static void give_up(struct supervisor *supervisor, const struct operation *operation,
@@ -57,6 +58,7 @@ static void go_on(struct supervisor *supervisor, const struct operation *operati
 					   .soak_ms = soak_left ? operation->soak_ms : 0,
 					   .drains = operation->draining,
 					   .drain = operation->drain,
+					   .drained = operation->drained,
 					   .uid = operation->uid };
 	char text[DURATION_TEXT];
 
@@ -102,4 +104,6 @@ void supervisor_adopt(struct supervisor *supervisor, const struct operation *ope
 		give_up(supervisor, operation, "complete",
 			operation->soak_ms ? "its soak is over by now; the switch stands"
 					   : "after the flip; the switch stands");
+	if (supervisor->cutover.state == CUTOVER_IDLE && operation->drained)
+		warming_begin(supervisor, !operation->to, operation->uid);
 }

@@ -137,6 +137,8 @@ static void consider_failover(struct supervisor *supervisor)
 			 "%s is healthy, but failover is '%s': run 'bgswitch set %s %s'",
 			 color_name(standby), failover_name(supervisor->policy->failover),
 			 supervisor->name, color_name(standby));
+	} else if (warm_is_stopping(&supervisor->warm, standby)) {
+		snprintf(why, sizeof(why), "%s is being stopped", color_name(standby));
 	} else if (supervisor->latch != LATCH_NONE) {
 		snprintf(why, sizeof(why), "%s is healthy, but %s: run 'bgswitch set %s %s'",
 			 color_name(standby), latch_reason(supervisor), supervisor->name,

@@ -65,6 +65,7 @@ struct cutover_request {
 	unsigned int ready_timeout_ms; /* of the gate */
 	bool drains; /* the color other than `to`, after the flip */
 	struct drain_policy drain;
+	bool drained; /* before it was resumed, and that color was safe to stop */
 	uid_t uid; /* (uid_t)-1: the agent by itself */
 };
 
@@ -140,6 +141,8 @@ unsigned long long cutover_deadline(const struct cutover *cutover);
 bool cutover_is_watching(const struct cutover *cutover);
 /* Only a drain is left: where new connections go is no matter of the cutover any more. */
 bool cutover_is_settled(const struct cutover *cutover);
+/* Was the color other than `to` safe to stop at the end of its drain? */
+bool cutover_has_drained(const struct cutover *cutover);
 /* Milliseconds until the deadline of what it does now, at least 0; -1: there is none. */
 long long cutover_left(const struct cutover *cutover);
 

@@ -106,6 +106,13 @@ enum cutover_outcome cutover_drain_outcome(const struct cutover *cutover)
 	return cutover->drain.cut ? OUTCOME_CUT : OUTCOME_COMPLETE;
 }
 
+bool cutover_has_drained(const struct cutover *cutover)
+{
+	if (cutover->drain.state == DRAIN_IDLE)
+		return cutover->request.drained && !cutover->receives;
+	return cutover->drain.state == DRAIN_SAFE && !cutover->receives;
+}
+
 void cutover_drain_step(struct cutover *cutover)
 {
 	if (cutover->state == CUTOVER_DRAINING)

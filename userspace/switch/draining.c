@@ -5,9 +5,11 @@
 
 #include "drain/acts.h"
 #include "switch/supervisor_private.h"
+#include "switch/warming.h"
 
 #define NEXT "see 'bgswitch status'"
 #define LEFT_ALONE_MS 100
+#define OLDEST_PAUSE_MS 500
 
 /* Slots are used again: nothing may be done to another service's connections. */
 static int check_slot(const struct supervisor *supervisor, struct failure *failure)
@@ -72,6 +74,8 @@ static bool has_to_hold(const struct supervisor *supervisor, enum bgs_color colo
 	unsigned long long resets = drain_resets_at(drain);
 	size_t instances = 0;
 
+	if (warming_holds(supervisor, color))
+		return true;
 	if (drain->state != DRAIN_WAITING || drain->color != color)
 		return false;
 	for (size_t i = 0; i < supervisor->monitor_count; i++)
@@ -92,8 +96,11 @@ void draining_hold_checks(struct supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->monitor_count; i++) {
 		struct monitor *monitor = supervisor->monitors[i];
 
-		monitor_hold(monitor, hold[monitor->color]);
-		if (hold[monitor->color] && monitor_is_checking(monitor))
+		/* The first check of all is waited for, by a service manager, too. */
+		bool is_new = monitor->probe && !monitor->has_last;
+
+		monitor_hold(monitor, hold[monitor->color] && !is_new);
+		if (hold[monitor->color] && (is_new || monitor_is_checking(monitor)))
 			is_checked = true;
 	}
 	if (is_checked)
@@ -103,7 +110,7 @@ void draining_hold_checks(struct supervisor *supervisor)
 }
 
 /* Applications take a moment to close what a check has left. */
-static bool is_left_alone(const struct supervisor *supervisor)
+bool draining_is_left_alone(const struct supervisor *supervisor)
 {
 	return supervisor->unchecked_since &&
 	       supervisor_now() - supervisor->unchecked_since >= LEFT_ALONE_MS;
@@ -117,7 +124,7 @@ static int cut(void *data, enum bgs_color color, unsigned int share, unsigned in
 	*done = 0;
 	if (check_slot(supervisor, failure))
 		return -1;
-	if (!is_left_alone(supervisor))
+	if (!draining_is_left_alone(supervisor))
 		return 0; /* a check of ours would be cut with the clients' */
 	return connections_cut(supervisor->host->datapath, supervisor->slot, color, share, most,
 			       done, failure);
@@ -152,7 +159,56 @@ bool draining_receives(const struct supervisor *supervisor, enum bgs_color color
 	       color_is_previewed(supervisor->host->datapath, supervisor->slot, &service, color);
 }
 
-json_t *draining_progress(const struct supervisor *supervisor)
+/* ---- the oldest connection: asked for by who waits, as it takes a walk */
+
+struct search {
+	__u32 slot;
+	enum bgs_color color;
+	__u64 since_ns;
+};
+
+static int note_oldest(const struct bgs_connection *connection, void *data)
+{
+	struct search *search = data;
+
+	if (connection->tag == BGS_TAGGED && connection->kind == BGS_CONNECTION_HELD &&
+	    BGS_INSTANCE_SLOT(connection->instance) == search->slot &&
+	    BGS_INSTANCE_COLOR(connection->instance) == search->color &&
+	    connection->since_ns < search->since_ns)
+		search->since_ns = connection->since_ns;
+	return 0;
+}
+
+static void look_for_oldest(struct supervisor *supervisor)
+{
+	const struct drain *drain = &supervisor->cutover.drain;
+	struct draining_oldest *oldest = &supervisor->oldest;
+	struct search search = { supervisor->slot, drain->color, ~0ULL };
+	unsigned long long before = supervisor_now(), after;
+
+	if (before < oldest->next && oldest->drain_began == drain->began)
+		return;
+	connections_each(supervisor->host->datapath, note_oldest, &search);
+	after = supervisor_now();
+	oldest->drain_began = drain->began;
+	oldest->since_ms = search.since_ns == ~0ULL ? 0 : search.since_ns / 1000000;
+	/* Nine parts of ten are left to others. */
+	oldest->next = after + (after - before) * 9 + OLDEST_PAUSE_MS;
+}
+
+static json_t *oldest_json(struct supervisor *supervisor)
+{
+	unsigned long long now_ms = supervisor_now();
+
+	if (!supervisor->cutover.drain.counts.established)
+		return json_null();
+	look_for_oldest(supervisor);
+	if (!supervisor->oldest.since_ms || supervisor->oldest.since_ms > now_ms)
+		return json_null();
+	return json_integer((json_int_t)(now_ms - supervisor->oldest.since_ms));
+}
+
+json_t *draining_progress(struct supervisor *supervisor)
 {
 	const struct drain *drain = &supervisor->cutover.drain;
 	const struct connection_counts *counts = &drain->counts;
@@ -161,10 +217,10 @@ json_t *draining_progress(const struct supervisor *supervisor)
 
 	if (drain->deadline)
 		left = json_integer(drain->deadline > at ? (json_int_t)(drain->deadline - at) : 0);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:n, s:o}", "service", supervisor->name,
-			 "color", color_name(drain->color), "handshaking",
-			 (json_int_t)counts->handshaking, "accept_queue",
-			 (json_int_t)counts->accept_queue, "established",
+	return json_pack("{s:s, s:s, s:I, s:b, s:I, s:I, s:I, s:o, s:o}", "service",
+			 supervisor->name, "color", color_name(drain->color), "handshaking",
+			 (json_int_t)counts->handshaking, "syn_cookies", counts->cookies,
+			 "accept_queue", (json_int_t)counts->accept_queue, "established",
 			 (json_int_t)counts->established, "untagged", (json_int_t)counts->untagged,
-			 "oldest_ms", "left_ms", left);
+			 "oldest_ms", oldest_json(supervisor), "left_ms", left);
 }

@@ -9,6 +9,13 @@
 
 struct supervisor;
 
+/* What was found last; a walk over all connections is not done each time. */
+struct draining_oldest {
+	unsigned long long drain_began; /* of which drain, by its beginning */
+	unsigned long long since_ms; /* CLOCK_MONOTONIC; 0: not known */
+	unsigned long long next; /* walk */
+};
+
 /* For a supervisor, which has to outlive it. */
 void draining_host(struct drain_host *host, struct supervisor *supervisor);
 
@@ -20,12 +27,14 @@ bool draining_receives(const struct supervisor *supervisor, enum bgs_color color
  * that is left of it, and when its deadline is near, none begins.
  */
 void draining_hold_checks(struct supervisor *supervisor);
+/* Have all that are held ended, and is there nothing left of them? */
+bool draining_is_left_alone(const struct supervisor *supervisor);
 
 /*
  * How far the drain that is under way has come: {"service", "color",
- * "handshaking", "accept_queue", "established", "untagged", "oldest_ms",
+ * "handshaking", "syn_cookies", "accept_queue", "established", "untagged", "oldest_ms",
  * "left_ms"}; the last two may be null. The caller owns it.
  */
-json_t *draining_progress(const struct supervisor *supervisor);
+json_t *draining_progress(struct supervisor *supervisor);
 
 #endif

@@ -22,6 +22,7 @@ struct local {
 	struct cutover last; /* as it ended: the supervisor's own may be used again */
 	bool ended;
 	int signals;
+	int stop; /* readable when the stop command has news; -1: none runs */
 	sigset_t mask_before;
 };
 
@@ -49,6 +50,28 @@ static int save(const struct supervisor *supervisor, const struct operation *ope
 		return 0;
 	event_emit(local->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
 		   "a reboot will not bring this back: %s; %s", failure->what, failure->next);
+	return 0;
+}
+
+static int save_stop(const struct supervisor *supervisor, const struct pending_stop *stop,
+		     struct failure *failure, void *data)
+{
+	struct local *local = data;
+
+	if (files_save_stop(local->setup.files, local->setup.datapath, supervisor->name, stop,
+			    failure))
+		event_emit(local->log, EVENT_ALARM, supervisor->name, EVENT_NO_COLOR,
+			   "an agent will not know of this change: %s; %s", failure->what,
+			   failure->next);
+	return 0;
+}
+
+static int watch_stop(struct supervisor *supervisor, int fd, void *data)
+{
+	struct local *local = data;
+
+	(void)supervisor;
+	local->stop = fd;
 	return 0;
 }
 
@@ -99,6 +122,7 @@ static int supervise(struct local *local, struct failure *failure)
 {
 	struct service *service = calloc(1, sizeof(*service));
 	struct policy *policy = calloc(1, sizeof(*policy));
+	struct pending_stop pending;
 	struct operation operation;
 	struct state *state = NULL;
 	int err = -1;
@@ -116,6 +140,8 @@ static int supervise(struct local *local, struct failure *failure)
 	if (!local->supervisor)
 		goto out;
 	local->supervisor->previous = state_previous(state, service->spec.name);
+	if (!local->setup.dry_run && state_stop(state, service->spec.name, &pending))
+		supervisor_resume_stop(local->supervisor, &pending);
 	if (!local->setup.dry_run && state_operation(state, service->spec.name, &operation)) {
 		operation.draining = false; /* only who waits to the end may drain */
 		supervisor_adopt(local->supervisor, &operation);
@@ -151,11 +177,14 @@ int local_open(struct local **opened, const struct local_setup *setup, struct fa
 		return failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
 	local->setup = *setup;
 	local->signals = -1;
+	local->stop = -1;
 	local->host = (struct supervisor_host){
 		.datapath = setup->datapath,
 		.lock = lock,
 		.unlock = unlock,
 		.save = save,
+		.save_stop = save_stop,
+		.watch_stop = watch_stop,
 		.ended = ended,
 		.history_directory = setup->files->directory,
 		.history_name = setup->files->history,
@@ -249,18 +278,28 @@ static void show_progress(const struct local *local)
 	json_decref(progress);
 }
 
+/* For the end of what was begun, and then for the stop command of the color that it left. */
+static bool has_to_wait(const struct local *local, bool until_flip)
+{
+	if (!local->ended)
+		return !until_flip || !cutover_is_watching(&local->supervisor->cutover);
+	return !until_flip && warm_is_to_come(&local->supervisor->warm);
+}
+
 int local_run(struct local *local, bool until_flip)
 {
 	const struct cutover *cutover = &local->supervisor->cutover;
 	struct pollfd events[] = { { .fd = prober_fd(local->prober), .events = POLLIN },
-				   { .fd = local->signals, .events = POLLIN } };
+				   { .fd = local->signals, .events = POLLIN },
+				   { .events = POLLIN } };
 
-	while (!local->ended && !(until_flip && cutover_is_watching(cutover))) {
+	while (has_to_wait(local, until_flip)) {
 		int ready;
 
 		if (cutover->state == CUTOVER_DRAINING && local->setup.progress)
 			show_progress(local);
-		ready = poll(events, 2, timeout_ms(local));
+		events[2].fd = local->stop;
+		ready = poll(events, 3, timeout_ms(local));
 		if (ready > 0 && events[1].revents) {
 			int signal = take_signal(local);
 
@@ -269,8 +308,9 @@ int local_run(struct local *local, bool until_flip)
 		}
 		if (ready > 0 && events[0].revents)
 			prober_run(local->prober);
-		if (!local->ended)
-			supervisor_tick(local->supervisor);
+		if (ready > 0 && events[2].revents)
+			supervisor_run_stop(local->supervisor);
+		supervisor_tick(local->supervisor);
 	}
 	return 0;
 }

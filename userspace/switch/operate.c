@@ -11,6 +11,7 @@
 #include "switch/autonomy.h"
 #include "switch/draining.h"
 #include "switch/supervisor_private.h"
+#include "switch/warming.h"
 
 static unsigned long long host_now(void *data)
 {
@@ -81,6 +82,7 @@ static struct operation describe(const struct cutover *cutover)
 		.soak_ms = request->soak_ms,
 		.draining = request->drains && (!cutover->flipped || drain->state == DRAIN_WAITING),
 		.drain = request->drain,
+		.drained = cutover_has_drained(cutover),
 		.uid = request->uid,
 	};
 
@@ -161,6 +163,7 @@ static void host_finished(void *data, const struct cutover *cutover)
 		supervisor_add_history(supervisor, &entry);
 	if (!is_plain_drain(cutover))
 		autonomy_latch(supervisor, cutover);
+	warming_after(supervisor, cutover);
 	supervisor->host->ended(supervisor, cutover, supervisor->host->data);
 }
 
@@ -216,6 +219,8 @@ int supervisor_begin(struct supervisor *supervisor, const struct cutover_request
 {
 	struct cutover *cutover = &supervisor->cutover;
 
+	if (warming_allows(supervisor, request->to, failure))
+		return -1;
 	supervisor_make_way(supervisor, request->to);
 	if (cutover_is_watching(cutover)) {
 		supervisor_evaluate(supervisor);
@@ -336,6 +341,8 @@ int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, u
 	if (host_route(supervisor, &route, failure))
 		return -1;
 	standby = !route.active;
+	if (basis_points && warming_allows(supervisor, standby, failure))
+		return -1;
 	if (basis_points && supervisor->health[standby] == HEALTH_UNHEALTHY)
 		return failure_set(failure, EXIT_REFUSED, "see 'bgswitch check'",
 				   "%s: %s is not healthy, nothing changed: %s", supervisor->name,
@@ -347,6 +354,7 @@ int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, u
 	if (host_flip(supervisor, route, failure) ||
 	    supervisor->host->save(supervisor, NULL, failure, supervisor->host->data))
 		return -1;
+	warm_step(&supervisor->warm);
 	percent_format(share, basis_points);
 	entry.from = route.active;
 	entry.to = standby;

@@ -24,6 +24,11 @@ static void describe_drain(struct failure *failure, const char *service,
 		failure_set(failure, EXIT_CUT, next, "%s: %s", service, cutover->text);
 }
 
+static bool is_drain_alone(const struct cutover *cutover)
+{
+	return !cutover->switched && cutover->drain.state != DRAIN_IDLE;
+}
+
 static void describe(struct failure *failure, const char *service, const struct cutover *cutover)
 {
 	const char *to = color_name(cutover->request.to);
@@ -48,7 +53,7 @@ static void describe(struct failure *failure, const char *service, const struct 
 		break;
 	case OUTCOME_ABORTED:
 		/* At the gate nothing has changed; that is what a refusal is, too. */
-		if (!cutover->switched && cutover->drain.state != DRAIN_IDLE)
+		if (is_drain_alone(cutover))
 			failure_set(failure, EXIT_REFUSED, next,
 				    "%s: draining %s was aborted; what is open stays", service,
 				    color_name(cutover->drain.color));
@@ -58,14 +63,13 @@ static void describe(struct failure *failure, const char *service, const struct 
 				    service, to, from);
 		break;
 	default:
-		if (cutover->drain.state == DRAIN_FAILED && !cutover->switched) {
-			failure_set(failure, code, cutover->failure.next,
-				    "%s: nobody knows when %s is safe to stop: %s", service,
+		if (cutover->outcome == OUTCOME_FAILED)
+			next = cutover->failure.next;
+		if (is_drain_alone(cutover)) {
+			failure_set(failure, code, next, "%s: %s is not drained: %s", service,
 				    color_name(cutover->drain.color), cutover->text);
 			break;
 		}
-		if (cutover->outcome == OUTCOME_FAILED)
-			next = cutover->failure.next;
 		failure_set(failure, code, next,
 			    cutover->changed ? "%s: switched to %s, and then: %s"
 					     : "%s: not switched to %s: %s",
@@ -81,9 +85,18 @@ static unsigned long long since(const struct cutover *cutover, unsigned long lon
 
 static json_t *remaining_json(const struct connection_counts *counts)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "handshaking", (json_int_t)counts->handshaking,
+	return json_pack("{s:I, s:b, s:I, s:I, s:I}", "handshaking",
+			 (json_int_t)counts->handshaking, "syn_cookies", counts->cookies,
 			 "accept_queue", (json_int_t)counts->accept_queue, "established",
 			 (json_int_t)counts->established, "untagged", (json_int_t)counts->untagged);
+}
+
+/* One that got the traffic back, or preview clients, is not. */
+static bool is_safe(const struct cutover *cutover)
+{
+	bool is_back = cutover->switched && !cutover->flipped;
+
+	return cutover->drain.state == DRAIN_SAFE && !cutover->receives && !is_back;
 }
 
 static json_t *drained_json(const struct cutover *cutover)
@@ -99,9 +112,8 @@ static json_t *drained_json(const struct cutover *cutover)
 		spent = waits ? since(cutover, drain->began) : drain->ended - drain->began;
 	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o}", "color",
 			 color_name(!cutover->request.to), "safe_to_stop",
-			 is_known ? json_boolean(drain->state == DRAIN_SAFE && !cutover->receives)
-				  : json_null(),
-			 "cut", (json_int_t)drain->cut, "closed_idle", (json_int_t)drain->closed,
+			 is_known ? json_boolean(is_safe(cutover)) : json_null(), "cut",
+			 (json_int_t)drain->cut, "closed_idle", (json_int_t)drain->closed,
 			 "duration_ms", (json_int_t)spent, "remaining",
 			 is_counted ? remaining_json(&drain->counts) : json_null());
 }

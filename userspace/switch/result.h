@@ -14,8 +14,8 @@
  * still closed has no result yet). The caller owns it; NULL: out of memory.
  *
  * "drained" is null, or {"color", "safe_to_stop", "cut", "closed_idle",
- * "duration_ms", "remaining": {"handshaking", "accept_queue", "established",
- * "untagged"}}; "safe_to_stop" and "remaining" are null where counting failed,
+ * "duration_ms", "remaining": {"handshaking", "syn_cookies", "accept_queue",
+ * "established", "untagged"}}; "safe_to_stop" and "remaining" are null where counting failed,
  * "remaining" also where preview networks kept it from being drained.
  */
 json_t *result_json(const char *service, const struct cutover *cutover);

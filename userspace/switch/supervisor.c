@@ -10,6 +10,7 @@
 #include "switch/autonomy.h"
 #include "switch/draining.h"
 #include "switch/supervisor_private.h"
+#include "switch/warming.h"
 
 unsigned long long supervisor_now(void)
 {
@@ -106,6 +107,7 @@ void supervisor_evaluate(struct supervisor *supervisor)
 	step(supervisor);
 	if (supervisor->host->autonomous)
 		autonomy_act(supervisor);
+	warm_step(&supervisor->warm);
 	set_paces(supervisor);
 	if (supervisor->host->moved)
 		supervisor->host->moved(supervisor, supervisor->host->data);
@@ -251,6 +253,7 @@ struct supervisor *supervisor_new(const struct supervisor_host *host, const stru
 	draining_host(&supervisor->drain_host, supervisor);
 	cutover_init(&supervisor->cutover, &supervisor_cutover_host, &supervisor->drain_host,
 		     supervisor);
+	warming_init(supervisor);
 	if (fill_monitors(supervisor, service, NULL, 0, failure)) {
 		supervisor_free(supervisor);
 		return NULL;
@@ -262,6 +265,7 @@ void supervisor_free(struct supervisor *supervisor)
 {
 	if (!supervisor)
 		return;
+	warming_close(supervisor);
 	for (size_t i = 0; i < supervisor->monitor_count; i++)
 		free_monitor(supervisor->monitors[i]);
 	free(supervisor->monitors);
@@ -291,6 +295,7 @@ int supervisor_update(struct supervisor *supervisor, const struct service *servi
 		policy_free(old_policy);
 		free(old_policy);
 		err = fill_monitors(supervisor, service, NULL, 0, failure);
+		warming_follow(supervisor);
 	}
 	supervisor->rotation_due = true;
 	supervisor_notice_others(supervisor);
@@ -305,16 +310,22 @@ void supervisor_tick(struct supervisor *supervisor)
 
 unsigned long long supervisor_deadline(const struct supervisor *supervisor)
 {
-	unsigned long long cutover;
+	const unsigned long long deadlines[] = {
+		cutover_deadline(&supervisor->cutover),
+		/* Nobody looks at a latch until the cutover is over. */
+		is_busy(supervisor) ? 0 : supervisor->latched_until,
+		warm_deadline(&supervisor->warm),
+	};
+	unsigned long long first = 0;
 
 	/* Past deadlines that wait for the lock must not be asked for again and again. */
 	if (supervisor->retry)
 		return supervisor->retry;
-	/* Nor a latch that nobody looks at until the cutover is over. */
-	if (is_busy(supervisor) || !supervisor->latched_until)
-		return cutover_deadline(&supervisor->cutover);
-	cutover = cutover_deadline(&supervisor->cutover);
-	return cutover && cutover < supervisor->latched_until ? cutover : supervisor->latched_until;
+	for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++) {
+		if (deadlines[i] && (!first || deadlines[i] < first))
+			first = deadlines[i];
+	}
+	return first;
 }
 
 bool supervisor_has_looked(const struct supervisor *supervisor)

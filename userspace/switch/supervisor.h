@@ -15,8 +15,11 @@
 #include "record/event.h"
 #include "record/state.h"
 #include "switch/cutover.h"
+#include "switch/draining.h"
 #include "switch/monitor.h"
 #include "switch/service_check.h"
+#include "switch/stop.h"
+#include "switch/warm.h"
 
 struct supervisor;
 
@@ -33,6 +36,11 @@ struct supervisor_host {
 	/* Writes the state file. `operation` NULL: none is under way any more. */
 	int (*save)(const struct supervisor *supervisor, const struct operation *operation,
 		    struct failure *failure, void *data);
+	/* Writes into it which color will be stopped, or is; NULL: none any more. */
+	int (*save_stop)(const struct supervisor *supervisor, const struct pending_stop *stop,
+			 struct failure *failure, void *data);
+	/* Call supervisor_run_stop() while `fd` is readable; -1: no more. 0 or -errno. */
+	int (*watch_stop)(struct supervisor *supervisor, int fd, void *data);
 	/* A cutover has ended; history has it already. */
 	void (*ended)(struct supervisor *supervisor, const struct cutover *cutover, void *data);
 	/* Deadlines may have changed; NULL: nobody asks. */
@@ -54,7 +62,11 @@ struct supervisor {
 	bool rotation_due; /* an instance's health changed, or the instances did */
 	struct cutover cutover;
 	struct drain_host drain_host; /* of the cutover's drains */
+	struct draining_oldest oldest;
 	unsigned long long unchecked_since; /* ms; the color that drains; 0: it is checked */
+	struct warm warm; /* the color to be stopped */
+	struct stop *stop; /* its command, while it runs */
+	bool holds_checks; /* of that color: they may be all that is left of its connections */
 	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */
 	int previous; /* color to roll back to; -1: none */
 	/*
@@ -122,6 +134,13 @@ int supervisor_split(struct supervisor *supervisor, unsigned int basis_points, u
 
 /* Goes on with, or gives up, what another process left behind. The lock is held. */
 void supervisor_adopt(struct supervisor *supervisor, const struct operation *operation);
+
+/*
+ * What another process was to stop: goes on with it, or, without autonomy, leaves
+ * it to whoever comes next unless the color is used again.
+ */
+void supervisor_resume_stop(struct supervisor *supervisor, const struct pending_stop *pending);
+void supervisor_run_stop(struct supervisor *supervisor);
 
 /* Has every instance been checked once? */
 bool supervisor_has_looked(const struct supervisor *supervisor);

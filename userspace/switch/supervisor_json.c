@@ -2,6 +2,7 @@
 /* What the supervisor of a service knows and the maps do not. */
 #include "duration.h"
 #include "switch/supervisor_private.h"
+#include "switch/warming.h"
 #include "text.h"
 
 /* Roles are in the maps, but for this one. */
@@ -20,8 +21,8 @@ static json_t *color_json(const struct supervisor *supervisor, enum bgs_color co
 		if (supervisor->monitors[i]->color == color)
 			json_array_append_new(instances, monitor_json(supervisor->monitors[i]));
 	}
-	object = json_pack("{s:s, s:o}", "health", health_name(supervisor->health[color]),
-			   "instances", instances);
+	object = json_pack("{s:s, s:o, s:o}", "health", health_name(supervisor->health[color]),
+			   "stop", warming_json(supervisor, color), "instances", instances);
 	if (is_draining(supervisor, color))
 		json_object_set_new(object, "role", json_string("draining"));
 	return object;
