@@ -16,7 +16,8 @@ static void describe_drain(struct failure *failure, const char *service,
 			 "'bgswitch conns %s' shows them, 'bgswitch drain %s' waits on",
 			 color_name(cutover->drain.color), color_name(cutover->drain.color));
 	else
-		snprintf(next, sizeof(next), "give it more time with --drain-timeout, or 'inf'");
+		snprintf(next, sizeof(next), "give it more time with --%s, or 'inf'",
+			 cutover->switched ? "drain-timeout" : "timeout");
 	if (cutover->switched)
 		failure_set(failure, EXIT_CUT, next, "%s: switched to %s, and %s", service,
 			    color_name(cutover->request.to), cutover->text);
