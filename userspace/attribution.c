@@ -49,7 +49,9 @@ static int collect(const struct bgs_connection *connection, void *data)
 {
 	struct attribution *attribution = data;
 
-	if (connection->tag == BGS_TAGGED || connection->kind != BGS_CONNECTION_HELD)
+	/* In an accept queue, too: of a listener that is not registered, for want of room. */
+	if (connection->tag == BGS_TAGGED ||
+	    (connection->kind != BGS_CONNECTION_HELD && connection->kind != BGS_CONNECTION_QUEUED))
 		return 0;
 	if (grow((void **)&attribution->items, attribution->count, &attribution->room,
 		 sizeof(*attribution->items)))

@@ -25,9 +25,9 @@ struct attributed {
 };
 
 /*
- * All connections without a valid tag that some process has open, in `*found`
- * (free() it): how many, or -1. Those of which nothing certain is known may be
- * of each color that has their port.
+ * All connections without a valid tag that some process has open, or that wait
+ * in an accept queue, in `*found` (free() it): how many, or -1. Those of which
+ * nothing certain is known may be of each color that has their port.
  */
 ssize_t attribution_read(const struct datapath *datapath, struct attributed **found,
 			 struct failure *failure);

@@ -48,7 +48,7 @@ static void set_instance(struct listed *listed, __u32 number)
 	listed->colors = 1U << BGS_INSTANCE_COLOR(number);
 }
 
-/* Those that a process has open without a valid tag come from attribution_read(). */
+/* Those without a valid tag come from attribution_read(), unless they end. */
 static int take(const struct bgs_connection *connection, void *data)
 {
 	struct listing *listing = data;
@@ -56,7 +56,8 @@ static int take(const struct bgs_connection *connection, void *data)
 
 	if (connection->tag == BGS_TAGGED)
 		set_instance(&listed, connection->instance);
-	else if (connection->kind == BGS_CONNECTION_HELD)
+	else if (connection->kind == BGS_CONNECTION_HELD ||
+		 connection->kind == BGS_CONNECTION_QUEUED)
 		return 0;
 	return add(listing, &listed);
 }

@@ -11,4 +11,10 @@ void words_free(char **words);
 /* NULL is an empty list. */
 size_t words_count(char *const words[]);
 
+/*
+ * The list as a shell would read it, for people to copy: "systemctl stop 'a b'".
+ * Cut off where `text` is full; returns `text`.
+ */
+const char *words_quote(char *text, size_t size, char *const words[]);
+
 #endif

@@ -26,7 +26,7 @@ done </proc/self/mounts
 mount -t proc proc /proc
 
 host4=10.99.0.1 host6=fd99::1
-flips=100 cycles=5 idlers=8
+flips=60 cycles=5 idlers=8
 export PATH=$PATH:/usr/sbin:/sbin
 # The private bpffs is mounted by attach itself where none is.
 mount -t tmpfs tmpfs /run
@@ -181,7 +181,7 @@ is_active() {
 }
 
 is_healthy() {
-	bgswitch status 2>/dev/null | grep -q "$1 .* yes *healthy"
+	bgswitch status 2>/dev/null | grep -qE "$1 .* yes +[0-9]+ +healthy"
 }
 
 # While an agent starts, it is told to try again.

@@ -72,6 +72,8 @@ def test_calls_are_answered(running, bgs, path, trail):
         assert client.call("Split", basis_points=500)["result"]["split"] == 500
         assert client.call("Rollback", wait=False)["result"]["to"] == "blue"
         assert client.call("Promote")["result"]["active"] == "blue"
+        # A promoted one is over when green is drained.
+        wait_for(lambda: len(client.call("History")["entries"]) == 3, "the end of the drain")
         entries = client.call("History")["entries"]
         assert [e["operation"] for e in entries] == ["set", "split", "rollback"]
         assert {e["uid"] for e in entries} == {0}

@@ -183,9 +183,10 @@ def test_status_shows_it(bgs, net, watched):
 
 
 def test_without_a_deadline_no_time_is_left(bgs, net, watched):
-    drain(bgs, net, "--drain-timeout", "inf")
+    sock = drain(bgs, net, "--drain-timeout", "inf")
     assert bgs.service("web")["operation"]["left_ms"] is None
     assert "draining: set blue -> green\n" in bgs("status")
+    assert is_alive(sock)
 
 
 def test_promoted_it_goes_on(bgs, net, watched):

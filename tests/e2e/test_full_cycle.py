@@ -1,6 +1,6 @@
 """Full cycles under load: a cutover, "safe to stop", kill -9 at that word, a new server.
 
-BGSWITCH_CYCLES says how many (60); from 500 on, kept connections live for up to a second,
+BGSWITCH_CYCLES says how many (40); from 500 on, kept connections live for up to a second,
 else for a shorter time, for each cutover waits for the longest of them.
 """
 import collections
@@ -15,7 +15,7 @@ from host import HOST4, HOST6
 from load import Load, Loads, describe, now
 from sandbox import is_zombie, wait_for
 
-CYCLES = int(os.environ.get("BGSWITCH_CYCLES", "60"))
+CYCLES = int(os.environ.get("BGSWITCH_CYCLES", "40"))
 LIFETIME = 1000 if CYCLES >= 500 else 250  # ms, at most
 PORTS = {"blue": 8081, "green": 8082}
 # Checks have time: it is not them that is tried here, and machines may be busy.

@@ -1,11 +1,12 @@
 """Stop commands: real ones, for real servers, after real cutovers."""
 import json
 import shlex
+import signal
 
 import pytest
 
 import host
-from agent import Health, web
+from agent import Health, interrupted, web
 from cli import BUSY, DONE, USAGE
 from sandbox import wait_for
 from trail import Trail
@@ -48,10 +49,20 @@ class Stage:
     def stops(self):
         return self.trail.state().get("stops", {})
 
+    def is_forgotten(self):
+        """What is said is written down a moment later."""
+        wait_for(lambda: not self.stops(), "that nothing is to be stopped")
+        return True
+
     def last(self, outcome):
-        """The end of a stop as history has it."""
-        entry = self.trail.wait_history(outcome)
-        assert (entry["operation"], entry["from"], entry["to"]) == ("stop", "blue", None)
+        """The end of a stop, as history has it last."""
+        def ended():
+            entries = self.trail.history()
+            return entries and entries[-1]["operation"] == "stop"
+
+        wait_for(ended, "a stop to end")
+        entry = self.trail.history()[-1]
+        assert (entry["outcome"], entry["from"], entry["to"]) == (outcome, "blue", None)
         return entry
 
     def assert_stopped(self):
@@ -84,7 +95,7 @@ def test_kept_warm_and_then_stopped(bgs, agent, stage, ask):
     order = [kinds.index(kind) for kind in ("switching", "safe-to-stop", "kept-warm", "stopping",
                                             "stopped")]
     assert order == sorted(order)
-    assert ask() == "green" and not stage.stops()
+    assert ask() == "green" and stage.is_forgotten()
     # A color that was stopped is unhealthy, and that is no reason for anything.
     service = stage.health.wait_color("blue", "unhealthy")
     assert service["alarm"] is None and service["active"] == "green"
@@ -114,7 +125,7 @@ def test_rollback_is_instant(bgs, agent, stage, ask):
     assert ask() == "blue" and stage.is_up()
     event = stage.trail.wait_event("not-stopped")
     assert event["message"] == "blue is in use again; it is not stopped"
-    assert stage.stop() is None and not stage.stops() and not stage.runs()
+    assert stage.stop() is None and stage.is_forgotten() and not stage.runs()
 
 
 def test_split_ends_it_too(bgs, agent, stage):
@@ -122,7 +133,7 @@ def test_split_ends_it_too(bgs, agent, stage):
     bgs("set", "green")
     bgs("split", "10")
     stage.trail.wait_event("not-stopped", "blue is in use again")
-    assert stage.stop() is None and not stage.stops()
+    assert stage.stop() is None and stage.is_forgotten()
 
 
 def test_refused_switch_ends_nothing(bgs, agent, stage):
@@ -151,7 +162,7 @@ def test_command_that_fails(bgs, agent, stage):
     assert stage.last("failed")["reason"] == "exit status 5: no such unit"
     event = stage.trail.wait_event("stop-failed")
     assert event["message"] == "blue is not stopped: exit status 5: no such unit"
-    assert stage.is_up() and stage.stop() is None and not stage.stops()
+    assert stage.is_up() and stage.stop() is None and stage.is_forgotten()
     bgs("rollback")
 
 
@@ -167,7 +178,7 @@ def test_command_that_hangs(bgs, agent, stage):
 def test_no_way_back_while_it_is_stopped(bgs, agent, stage, ask):
     agent.start(stage.config(stage.waits()))
     bgs("set", "green")
-    stage.trail.wait_event("stopping")
+    wait_for(stage.runs, "the command to run")
     assert stage.stop() == {"running": True} and "blue is being stopped" in bgs("status")
     for words in (("set", "blue"), ("set", "blue", "--force"), ("rollback",), ("split", "5")):
         refused = bgs.run(*words)
@@ -177,6 +188,18 @@ def test_no_way_back_while_it_is_stopped(bgs, agent, stage, ask):
     stage.last("complete")
     bgs("set", "blue")
     assert ask() == "blue"
+
+
+def test_no_failover_while_it_is_stopped(bgs, agent, stage):
+    """Only afterwards, if it still serves then."""
+    agent.start(stage.config(stage.waits()))
+    bgs("set", "green")
+    wait_for(stage.runs, "the command to run")
+    stage.green.kill()
+    stage.trail.wait_event("alarm", "blue is being stopped")
+    assert stage.health.service()["active"] == "green" and not stage.trail.events("failover")
+    stage.go.touch()
+    stage.trail.wait_event("failover", "failing over to blue")
 
 
 # ---- what keeps it from being stopped
@@ -216,6 +239,18 @@ def test_bad_release_keeps_it(bgs, agent, serve, stage, ask):
     assert ask() == "green"
 
 
+def test_what_was_started_anew_is_not_stopped(bgs, agent, serve, stage):
+    """The next release may run there by now, also when the agent was away meanwhile."""
+    agent.start(stage.config(keep_warm="4s"))
+    bgs("set", "green")
+    agent.kill()
+    stage.blue.stop()
+    stage.blue = serve.answering("blue", 8081)
+    agent.start()
+    stage.trail.wait_event("not-stopped", "blue was stopped or started anew by others; it is not")
+    assert stage.is_up() and not stage.runs() and stage.is_forgotten()
+
+
 # ---- the configuration changes
 
 def test_reload_takes_the_command_away(bgs, agent, stage):
@@ -223,7 +258,7 @@ def test_reload_takes_the_command_away(bgs, agent, stage):
     bgs("set", "green")
     agent.reload(web(soak="0"))
     stage.trail.wait_event("not-stopped", "there is no stop command any more")
-    assert stage.stop() is None and not stage.stops()
+    assert stage.stop() is None and stage.is_forgotten()
 
 
 def test_reload_changes_the_time(bgs, agent, stage):
@@ -240,7 +275,7 @@ def test_service_that_is_removed(bgs, agent, stage):
     bgs("set", "green")
     bgs("service", "rm", "web")
     stage.trail.wait_event("not-stopped", "the service was removed; blue is not stopped")
-    assert not stage.stops() and stage.is_up()
+    assert stage.is_forgotten() and stage.is_up()
 
 
 # ---- the agent ends
@@ -255,7 +290,7 @@ def test_agent_killed_while_it_is_kept(bgs, agent, stage):
     stage.assert_stopped()
     agent.kill()
     agent.start()
-    assert stage.runs() == ["web blue"] and not stage.stops()
+    assert stage.runs() == ["web blue"] and stage.is_forgotten()
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -278,22 +313,22 @@ def test_agent_killed_while_the_command_runs(bgs, agent, stage):
     """It never runs twice: nobody knows what it did."""
     agent.start(stage.config(stage.waits()))
     bgs("set", "green")
-    stage.trail.wait_event("stopping")
+    wait_for(stage.runs, "the command to run")
     agent.kill()
     assert stage.stops()["web"]["running"]
     agent.start()
     event = stage.trail.wait_event("interrupted", "stopping blue was interrupted")
     assert event["color"] == "blue" and stage.last("interrupted")
-    assert len(stage.runs()) == 1 and stage.stop() is None and not stage.stops()
+    assert len(stage.runs()) == 1 and stage.stop() is None and stage.is_forgotten()
     stage.go.touch()
 
 
 def test_agent_stopped_while_the_command_runs(bgs, agent, stage):
     agent.start(stage.config(stage.waits()))
     bgs("set", "green")
-    stage.trail.wait_event("stopping")
+    wait_for(stage.runs, "the command to run")
     assert agent.stop() == DONE
-    assert "killed" in stage.last("failed")["reason"] and not stage.stops()
+    assert "killed" in stage.last("failed")["reason"] and stage.is_forgotten()
     agent.start()
     assert len(stage.runs()) == 1 and not stage.trail.events("interrupted")
 
@@ -324,7 +359,7 @@ def test_reboot_ends_it(bgs, agent, stage):
     agent.start()
     assert stage.stop() is None
     bgs("preview", "add", "10.1.0.0/16", "green")
-    assert not stage.stops() and stage.is_up()
+    assert stage.is_forgotten() and stage.is_up()
 
 
 # ---- without an agent
@@ -342,7 +377,7 @@ def test_command_stops_it_itself(bgs, stage, alone, ask):
     alone(soak="200ms")
     said = bgs.run("set", "green")
     assert said.returncode == DONE and "blue is stopped" in said.stderr
-    assert not stage.is_up() and ask() == "green" and not stage.stops()
+    assert not stage.is_up() and ask() == "green" and stage.is_forgotten()
     stage.assert_stopped()
 
 
@@ -351,14 +386,23 @@ def test_command_says_what_went_wrong(bgs, stage, alone, ask):
     result = bgs.run("set", "green", "-j")
     assert result.returncode == DONE and json.loads(result.stdout)["outcome"] == "complete"
     assert "blue is not stopped: exit status 5" in result.stderr
-    assert stage.last("failed") and ask() == "green" and not stage.stops()
+    assert stage.last("failed") and ask() == "green" and stage.is_forgotten()
+
+
+def test_interrupted_command_leaves_nothing(bgs, stage, alone, ask):
+    alone(stage.waits())
+    waiting = bgs.start("set", "green")
+    wait_for(stage.runs, "the command to run")
+    code, said = interrupted(waiting)
+    assert code == -signal.SIGINT and "blue is not stopped: its command was killed" in said
+    assert stage.last("failed") and ask() == "green" and stage.is_forgotten()
 
 
 def test_nobody_is_left_to_wait(bgs, agent, stage, alone):
     alone(keep_warm="5m")
     said = bgs.run("set", "green").stderr
-    assert "blue is kept; no agent is there to stop it after 5m" in said
-    assert stage.is_up() and not stage.stops()
+    assert "blue is kept; no agent is there to stop it after 5m; by hand: /bin/sh -c" in said
+    assert stage.is_up() and stage.is_forgotten()
     agent.start()
     assert stage.stop() is None
 
@@ -370,7 +414,7 @@ def test_command_ends_what_an_agent_left(bgs, agent, stage, ask):
     bgs("set", "green")
     assert stage.stops()
     bgs("rollback")
-    assert ask() == "blue" and not stage.stops()
+    assert ask() == "blue" and stage.is_forgotten()
     bgs("promote", expect=USAGE)
     agent.start()
     assert stage.stop() is None and not stage.runs()

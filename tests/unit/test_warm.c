@@ -209,7 +209,8 @@ static void test_not_stopped_when_in_use(void **state)
 	fake.used = false;
 	warm_step(&fake.warm);
 	assert_int_equal(fake.attempts, 0);
-	start_due(&fake, WARM_IN_USE, NULL);
+	start_due(&fake, WARM_NO_MORE, "blue was started anew");
+	assert_string_equal(fake.said, "blue was started anew; it is not stopped");
 	assert_string_equal(fake.trace, " not-stopped save:nothing");
 	assert_int_equal(fake.warm.state, WARM_NONE);
 }

@@ -9,7 +9,7 @@
  *    "services": {NAME: as in the configuration file; stop commands see policy_json()},
  *    "routes": {NAME: {"active", "split_bp", "previews"}},
  *    "operations": {NAME: ...}, "previous": {NAME: COLOR},
- *    "stops": {NAME: {"color", "since_ms", "running", "uid"}}}
+ *    "stops": {NAME: {"color", "since_ms", "listeners", "running", "uid"}}}
  */
 #ifndef BGSWITCH_STATE_H
 #define BGSWITCH_STATE_H
@@ -99,6 +99,7 @@ struct pending_stop {
 	enum bgs_color color;
 	long long since_ms; /* CLOCK_REALTIME */
 	uid_t uid; /* who asked for the cutover that left it; (uid_t)-1: the agent by itself */
+	unsigned long long listeners; /* tells those that it had then from others; 0: not known */
 	bool running; /* the command was started: never again, whatever became of it */
 };
 

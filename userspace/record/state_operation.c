@@ -129,6 +129,8 @@ bool state_stop(const struct state *state, const char *service, struct pending_s
 		.color = color_parse(color),
 		.since_ms = since,
 		.uid = read_uid(json_object_get(object, "uid")),
+		.listeners = (unsigned long long)json_integer_value(
+			json_object_get(object, "listeners")),
 		.running = json_is_true(json_object_get(object, "running")),
 	};
 	return true;
@@ -139,8 +141,9 @@ void state_set_stop(struct state *state, const char *service, const struct pendi
 	json_t *value = NULL;
 
 	if (stop)
-		value = json_pack("{s:s, s:I, s:b, s:o}", "color", color_name(stop->color),
-				  "since_ms", (json_int_t)stop->since_ms, "running", stop->running,
-				  "uid", uid_json(stop->uid));
+		value = json_pack("{s:s, s:I, s:I, s:b, s:o}", "color", color_name(stop->color),
+				  "since_ms", (json_int_t)stop->since_ms, "listeners",
+				  (json_int_t)stop->listeners, "running", stop->running, "uid",
+				  uid_json(stop->uid));
 	state_put(state, "stops", service, value);
 }

@@ -4,11 +4,10 @@
 #include <errno.h>
 
 #include "drain/acts.h"
+#include "switch/quiet.h"
 #include "switch/supervisor_private.h"
-#include "switch/warming.h"
 
 #define NEXT "see 'bgswitch status'"
-#define LEFT_ALONE_MS 100
 #define OLDEST_PAUSE_MS 500
 
 /* Slots are used again: nothing may be done to another service's connections. */
@@ -67,55 +66,6 @@ static int close_idle(void *data, enum bgs_color color, unsigned int idle_ms, un
 				      share, closed, failure);
 }
 
-static bool has_to_hold(const struct supervisor *supervisor, enum bgs_color color)
-{
-	const struct drain *drain = &supervisor->cutover.drain;
-	unsigned int timeout_ms = supervisor->policy->check.timeout_ms;
-	unsigned long long resets = drain_resets_at(drain);
-	size_t instances = 0;
-
-	if (warming_holds(supervisor, color))
-		return true;
-	if (drain->state != DRAIN_WAITING || drain->color != color)
-		return false;
-	for (size_t i = 0; i < supervisor->monitor_count; i++)
-		instances += supervisor->monitors[i]->color == color;
-	return drain_left(drain) <= instances ||
-	       (drain->deadline &&
-		supervisor_now() + timeout_ms >= (resets ? resets : drain->deadline));
-}
-
-void draining_hold_checks(struct supervisor *supervisor)
-{
-	bool hold[BGS_COLORS], is_checked = true;
-
-	for (enum bgs_color color = 0; color < BGS_COLORS; color++) {
-		hold[color] = has_to_hold(supervisor, color);
-		is_checked = is_checked && !hold[color];
-	}
-	for (size_t i = 0; i < supervisor->monitor_count; i++) {
-		struct monitor *monitor = supervisor->monitors[i];
-
-		/* The first check of all is waited for, by a service manager, too. */
-		bool is_new = monitor->probe && !monitor->has_last;
-
-		monitor_hold(monitor, hold[monitor->color] && !is_new);
-		if (hold[monitor->color] && (is_new || monitor_is_checking(monitor)))
-			is_checked = true;
-	}
-	if (is_checked)
-		supervisor->unchecked_since = 0;
-	else if (!supervisor->unchecked_since)
-		supervisor->unchecked_since = supervisor_now();
-}
-
-/* Applications take a moment to close what a check has left. */
-bool draining_is_left_alone(const struct supervisor *supervisor)
-{
-	return supervisor->unchecked_since &&
-	       supervisor_now() - supervisor->unchecked_since >= LEFT_ALONE_MS;
-}
-
 static int cut(void *data, enum bgs_color color, unsigned int share, unsigned int most,
 	       unsigned int *done, struct failure *failure)
 {
@@ -124,7 +74,7 @@ static int cut(void *data, enum bgs_color color, unsigned int share, unsigned in
 	*done = 0;
 	if (check_slot(supervisor, failure))
 		return -1;
-	if (!draining_is_left_alone(supervisor))
+	if (!quiet_is_left_alone(supervisor))
 		return 0; /* a check of ours would be cut with the clients' */
 	return connections_cut(supervisor->host->datapath, supervisor->slot, color, share, most,
 			       done, failure);

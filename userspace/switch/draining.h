@@ -23,14 +23,6 @@ void draining_host(struct drain_host *host, struct supervisor *supervisor);
 bool draining_receives(const struct supervisor *supervisor, enum bgs_color color);
 
 /*
- * Our own checks are connections of the color as well. While they may be all
- * that is left of it, and when its deadline is near, none begins.
- */
-void draining_hold_checks(struct supervisor *supervisor);
-/* Have all that are held ended, and is there nothing left of them? */
-bool draining_is_left_alone(const struct supervisor *supervisor);
-
-/*
  * How far the drain that is under way has come: {"service", "color",
  * "handshaking", "syn_cookies", "accept_queue", "established", "untagged", "oldest_ms",
  * "left_ms"}; the last two may be null. The caller owns it.

@@ -67,8 +67,11 @@ static void describe(struct failure *failure, const char *service, const struct 
 		if (cutover->outcome == OUTCOME_FAILED)
 			next = cutover->failure.next;
 		if (is_drain_alone(cutover)) {
-			failure_set(failure, code, next, "%s: %s is not drained: %s", service,
-				    color_name(cutover->drain.color), cutover->text);
+			failure_set(failure, code, next,
+				    cutover->drain.state == DRAIN_FAILED
+					    ? "%s: nobody knows when %s is safe to stop: %s"
+					    : "%s: %s is not drained: %s",
+				    service, color_name(cutover->drain.color), cutover->text);
 			break;
 		}
 		failure_set(failure, code, next,

@@ -30,7 +30,7 @@ static void set_paces(struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->monitor_count; i++)
 		monitor_pace(supervisor->monitors[i], is_busy(supervisor));
-	draining_hold_checks(supervisor);
+	quiet_hold_checks(supervisor);
 }
 
 static void announce_color(struct supervisor *supervisor, enum bgs_color color, enum health health)

@@ -17,6 +17,7 @@
 #include "switch/cutover.h"
 #include "switch/draining.h"
 #include "switch/monitor.h"
+#include "switch/quiet.h"
 #include "switch/service_check.h"
 #include "switch/stop.h"
 #include "switch/warm.h"
@@ -63,8 +64,9 @@ struct supervisor {
 	struct cutover cutover;
 	struct drain_host drain_host; /* of the cutover's drains */
 	struct draining_oldest oldest;
-	unsigned long long unchecked_since; /* ms; the color that drains; 0: it is checked */
+	struct quiet quiet;
 	struct warm warm; /* the color to be stopped */
+	unsigned long long kept_listeners; /* warming_listeners() of it when it was safe; or 0 */
 	struct stop *stop; /* its command, while it runs */
 	bool holds_checks; /* of that color: they may be all that is left of its connections */
 	struct bgs_route route; /* as last seen: when it differs, somebody else has changed it */

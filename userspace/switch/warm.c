@@ -114,11 +114,18 @@ void warm_drop(struct warm *warm, const char *why)
 	move_to(warm, WARM_NONE);
 }
 
+static void give_up(struct warm *warm, const char *why)
+{
+	announce(warm, EVENT_NOT_STOPPED, "%s; it is not stopped", why);
+	move_to(warm, WARM_NONE);
+}
+
 static void drop_in_use(struct warm *warm)
 {
-	announce(warm, EVENT_NOT_STOPPED, "%s is in use again; it is not stopped",
-		 color_name(warm->color));
-	move_to(warm, WARM_NONE);
+	char why[WARM_TEXT];
+
+	snprintf(why, sizeof(why), "%s is in use again", color_name(warm->color));
+	give_up(warm, why);
 }
 
 static void fail(struct warm *warm, const char *outcome, const char *text, unsigned int duration_ms)
@@ -164,8 +171,8 @@ static void attempt(struct warm *warm)
 	case WARM_NOT_SAFE:
 		put_off(warm, why, began);
 		break;
-	case WARM_IN_USE:
-		drop_in_use(warm);
+	case WARM_NO_MORE:
+		give_up(warm, why);
 		break;
 	case WARM_CANNOT:
 		fail(warm, "failed", why, 0);

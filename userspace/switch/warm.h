@@ -33,7 +33,7 @@ enum warm_attempt {
 	WARM_SOON, /* something is in the way for a moment */
 	WARM_BUSY, /* the service has something else to do */
 	WARM_NOT_SAFE, /* `why` says what is in the way */
-	WARM_IN_USE, /* it gets new connections */
+	WARM_NO_MORE, /* it is not to be stopped any more: `why` */
 	WARM_CANNOT, /* the command cannot be run: `why` */
 };
 

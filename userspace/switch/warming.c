@@ -6,8 +6,8 @@
 
 #include "duration.h"
 #include "record/moment.h"
-#include "switch/draining.h"
 #include "switch/supervisor_private.h"
+#include "words.h"
 
 static char **command_of(const struct supervisor *supervisor, enum bgs_color color)
 {
@@ -20,26 +20,24 @@ static unsigned long long now(void *data)
 	return supervisor_now();
 }
 
-static bool has_share(const struct bgs_route *route, enum bgs_color color)
-{
-	return route->active == color ? route->split_bp < BGS_SPLIT_MAX : route->split_bp > 0;
-}
-
 static bool in_use(void *data, enum bgs_color color)
 {
 	const struct supervisor *supervisor = data;
 
-	return has_share(&supervisor->route, color);
+	return warming_has_share(&supervisor->route, color);
 }
 
 /* ---- what is written down */
 
-static struct pending_stop describe(const struct warm *warm, bool running)
+static struct pending_stop describe(const struct supervisor *supervisor, bool running)
 {
+	const struct warm *warm = &supervisor->warm;
+
 	return (struct pending_stop){
 		.color = warm->color,
 		.since_ms = moment_now() - ((long long)supervisor_now() - warm->since),
 		.uid = warm->uid,
+		.listeners = supervisor->kept_listeners,
 		.running = running,
 	};
 }
@@ -49,7 +47,7 @@ static bool save(void *data, const struct warm *warm)
 {
 	struct supervisor *supervisor = data;
 	const struct supervisor_host *host = supervisor->host;
-	struct pending_stop pending = describe(warm, false);
+	struct pending_stop pending = describe(supervisor, false);
 	bool is_kept = warm->state == WARM_KEPT && host->autonomous;
 	struct failure failure;
 
@@ -86,84 +84,13 @@ static void record(void *data, const struct warm *warm, const char *outcome, con
 	supervisor_add_history(supervisor, &entry);
 }
 
-/* ---- is it safe? */
-
-static enum warm_attempt unsafe(char why[WARM_TEXT], const struct failure *failure)
-{
-	snprintf(why, WARM_TEXT, "%.250s", failure->what);
-	return WARM_NOT_SAFE;
-}
-
-static bool is_previewed(const struct supervisor *supervisor, const struct bgs_service *service,
-			 enum bgs_color color)
-{
-	return color_is_previewed(supervisor->host->datapath, supervisor->slot, service, color);
-}
-
-static enum warm_attempt look_at_route(const struct supervisor *supervisor, enum bgs_color color,
-				       char why[WARM_TEXT])
-{
-	struct bgs_service service;
-	const char *other = color_name(!color);
-
-	if (supervisor_read(supervisor, &service))
-		return WARM_BUSY; /* it is being removed, which will be heard of */
-	if (has_share(&service.route, color))
-		return WARM_IN_USE;
-	if (is_previewed(supervisor, &service, color)) {
-		snprintf(why, WARM_TEXT, "preview networks send clients there");
-		return WARM_NOT_SAFE;
-	}
-	/* It may be all that can serve: by the kernel's failover, or by an operator's word. */
-	if (supervisor_health(supervisor, !color) == HEALTH_UNHEALTHY) {
-		snprintf(why, WARM_TEXT, "%s, which is active, is unhealthy", other);
-		return WARM_NOT_SAFE;
-	}
-	return WARM_STARTED;
-}
-
-static unsigned long long checks_of(const struct supervisor *supervisor, enum bgs_color color)
-{
-	unsigned long long count = 0;
-
-	for (size_t i = 0; i < supervisor->monitor_count; i++)
-		count += supervisor->monitors[i]->color == color;
-	return count;
-}
-
-/* The gauges first: a proof costs more, and our own checks have to be held for it. */
-static enum warm_attempt look_at_connections(struct supervisor *supervisor, enum bgs_color color,
-					     char why[WARM_TEXT])
-{
-	const struct drain_host *host = &supervisor->drain_host;
-	struct connection_counts counts;
-	struct failure failure;
-
-	if (host->count(host->data, color, &counts, &failure))
-		return unsafe(why, &failure);
-	if (counts.handshaking + counts.accept_queue + counts.established <=
-	    checks_of(supervisor, color)) {
-		supervisor->holds_checks = true;
-		draining_hold_checks(supervisor);
-		if (!draining_is_left_alone(supervisor))
-			return WARM_SOON;
-		if (host->prove(host->data, color, &counts, &failure))
-			return unsafe(why, &failure);
-	}
-	supervisor->holds_checks = false;
-	if (connections_is_zero(&counts))
-		return WARM_STARTED;
-	snprintf(why, WARM_TEXT, "it has %s", drain_counts_text((char[DRAIN_TEXT]){ 0 }, &counts));
-	return WARM_NOT_SAFE;
-}
-
 /* ---- the command */
 
 static enum warm_attempt start(struct supervisor *supervisor, const struct warm *warm,
 			       char why[WARM_TEXT])
 {
 	const struct supervisor_host *host = supervisor->host;
-	struct pending_stop pending = describe(warm, true);
+	struct pending_stop pending = describe(supervisor, true);
 	struct failure failure;
 	int err;
 
@@ -174,7 +101,7 @@ static enum warm_attempt start(struct supervisor *supervisor, const struct warm 
 		stop_new(supervisor->name, warm->color, command_of(supervisor, warm->color),
 			 supervisor->policy->stop.timeout_ms, &failure);
 	if (!supervisor->stop) {
-		unsafe(why, &failure);
+		snprintf(why, WARM_TEXT, "%.250s", failure.what);
 		return WARM_CANNOT;
 	}
 	err = host->watch_stop(supervisor, stop_fd(supervisor->stop), host->data);
@@ -200,9 +127,7 @@ static enum warm_attempt attempt(void *data, const struct warm *warm, char why[W
 	}
 	if (host->lock("stop", &failure, host->data))
 		return WARM_SOON;
-	result = look_at_route(supervisor, warm->color, why);
-	if (result == WARM_STARTED)
-		result = look_at_connections(supervisor, warm->color, why);
+	result = warming_look(supervisor, warm, why);
 	if (result != WARM_SOON)
 		supervisor->holds_checks = false;
 	if (result == WARM_STARTED)
@@ -265,19 +190,26 @@ void warming_close(struct supervisor *supervisor)
 		   "its command was killed, as nobody is left to wait for it", 0);
 }
 
+static void begin(struct supervisor *supervisor, enum bgs_color color, uid_t uid)
+{
+	supervisor->kept_listeners = warming_listeners(supervisor, color);
+	warm_begin(&supervisor->warm, color, uid, supervisor->policy->stop.keep_warm_ms);
+}
+
 void warming_begin(struct supervisor *supervisor, enum bgs_color color, uid_t uid)
 {
 	const struct stop_policy *policy = &supervisor->policy->stop;
-	char text[DURATION_TEXT];
+	char text[DURATION_TEXT], command[WARM_TEXT];
 
 	if (!command_of(supervisor, color))
 		return;
 	if (policy->keep_warm_ms && !supervisor->host->autonomous)
 		event_emit(supervisor->host->log, EVENT_KEPT_WARM, supervisor->name, (int)color,
-			   "%s is kept; no agent is there to stop it after %s", color_name(color),
-			   duration_format(text, policy->keep_warm_ms));
-	else
-		warm_begin(&supervisor->warm, color, uid, policy->keep_warm_ms);
+			   "%s is kept; no agent is there to stop it after %s; by hand: %s",
+			   color_name(color), duration_format(text, policy->keep_warm_ms),
+			   words_quote(command, sizeof(command), command_of(supervisor, color)));
+	else if (supervisor->warm.state != WARM_STOPPING)
+		begin(supervisor, color, uid);
 }
 
 void warming_after(struct supervisor *supervisor, const struct cutover *cutover)
@@ -328,6 +260,7 @@ void supervisor_resume_stop(struct supervisor *supervisor, const struct pending_
 		save(supervisor, warm);
 		return;
 	}
+	supervisor->kept_listeners = pending->listeners;
 	warm_resume(warm, pending->color, pending->uid, spent_since(pending->since_ms),
 		    supervisor->policy->stop.keep_warm_ms);
 	warming_follow(supervisor);

@@ -7,6 +7,7 @@
 
 #include "failure.h"
 #include "switch/cutover.h"
+#include "switch/warm.h"
 
 struct supervisor;
 
@@ -30,5 +31,18 @@ int warming_allows(const struct supervisor *supervisor, enum bgs_color color,
 
 /* null, {"in_ms"}, or {"running": true}; the caller owns it. */
 json_t *warming_json(const struct supervisor *supervisor, enum bgs_color color);
+
+/* ---- warming_look.c, for warming.c */
+
+/*
+ * May it be stopped now? WARM_STARTED: yes, nothing is started yet. The lock is
+ * held, so that what was seen stays so.
+ */
+enum warm_attempt warming_look(struct supervisor *supervisor, const struct warm *warm,
+			       char why[WARM_TEXT]);
+/* Has the color active, or a share? */
+bool warming_has_share(const struct bgs_route *route, enum bgs_color color);
+/* Which sockets listen for it now, in one number: others give another one. 0: none, or unknown. */
+unsigned long long warming_listeners(const struct supervisor *supervisor, enum bgs_color color);
 
 #endif
