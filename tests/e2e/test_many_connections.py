@@ -11,6 +11,7 @@ import pytest
 from agent import web
 from hold import listed
 from host import HOST4, HOST6
+from sandbox import wait_for
 
 CONNECTIONS = int(os.environ.get("BGSWITCH_CONNECTIONS", "20000"))
 PER_PROCESS = 10000  # connections: a process may have only so many files
@@ -32,7 +33,8 @@ def crowd(net, agent, holding, bgs):
         namespace.sysctl("ipv4/tcp_max_syn_backlog", 65535)
     workers = 1 + CONNECTIONS // PER_PROCESS
     holding.serve(8081, workers=workers), holding.serve(8082)
-    agent.start(web(plain_tcp=True, blue="8081", green="8082", drain={"timeout": "inf"}))
+    agent.start(web(plain_tcp=True, blue="8081", green="8082", drain={"timeout": "inf"},
+                    soak="0"))
     parts = [min(PER_PROCESS, CONNECTIONS - begin) for begin in range(0, CONNECTIONS, PER_PROCESS)]
     return [holding.connect(part, (HOST4, HOST6)[number % 2]) for number, part in enumerate(parts)]
 
@@ -73,7 +75,7 @@ def test_exact_at_every_step(bgs, crowd, blue, agent):
     for client in crowd[1::2]:
         client.close(PER_PROCESS)
     blue(0)
-    assert bgs("drain", "blue", "--timeout", "inf") == ""
+    wait_for(lambda: bgs.service("web")["state"] == "steady", "the drain to end", PATIENCE)
     assert bgs.service("web")["colors"]["blue"]["safe_to_stop"] is True
 
 

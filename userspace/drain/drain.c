@@ -23,6 +23,21 @@ static unsigned long long again(const struct drain *drain, unsigned long long be
 	return after + later(pause, 9 * (after - before));
 }
 
+static unsigned long long sooner_of(unsigned long long a, unsigned long long b)
+{
+	return a < b ? a : b;
+}
+
+/* Those that are to be spread must not come all at once because a walk took long. */
+static unsigned long long again_spread(const struct drain *drain, unsigned long long before,
+				       unsigned int pause)
+{
+	unsigned int slice = drain->policy.over_ms / DRAIN_SLICES;
+	unsigned long long next = again(drain, before, pause);
+
+	return slice ? sooner_of(next, now(drain) + later(pause, slice)) : next;
+}
+
 static void end(struct drain *drain, enum drain_state state)
 {
 	drain->state = state;
@@ -152,7 +167,7 @@ static void close_idle(struct drain *drain)
 			     ramp(at - drain->began, policy->over_ms), &closed, &failure))
 		warn(drain, &failure);
 	drain->closed += closed;
-	drain->next_close = again(drain, at, DRAIN_CLOSE_MS);
+	drain->next_close = again_spread(drain, at, DRAIN_CLOSE_MS);
 }
 
 static void cut(struct drain *drain)
@@ -169,7 +184,7 @@ static void cut(struct drain *drain)
 		warn(drain, &failure);
 	drain->cut += done;
 	/* A full batch leaves more of those that are due; others become due later. */
-	drain->next_cut = done < DRAIN_CUT_BATCH ? again(drain, at, DRAIN_COUNT_MS)
+	drain->next_cut = done < DRAIN_CUT_BATCH ? again_spread(drain, at, DRAIN_COUNT_MS)
 						 : now(drain) + DRAIN_CUT_MS;
 	if (done)
 		drain->next_count = drain->next_prove = at; /* it may be over */

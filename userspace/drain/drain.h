@@ -18,7 +18,11 @@
 #include "failure.h"
 
 #define DRAIN_ALL 0xffffffffU /* share */
-/* Pauses between looks, and between closes; at least 9 times what one took. */
+/*
+ * Pauses between looks, and between closes; at least 9 times what one took, but
+ * closes that are to be spread over a time come in DRAIN_SLICES parts or more.
+ */
+#define DRAIN_SLICES 20
 #define DRAIN_COUNT_MS 50 /* at the gauges; of resets as well */
 #define DRAIN_CLOSE_MS 250 /* of idle connections */
 #define DRAIN_CUT_MS 10 /* between resets while all that are due do not fit one batch */

@@ -83,8 +83,10 @@ void cutover_tell_drain(struct cutover *cutover)
 		tell_kept(cutover);
 		break;
 	case DRAIN_FAILED:
-		if (!cutover->switched)
+		if (!cutover->switched) {
+			cutover->failure = drain->failure;
 			snprintf(cutover->text, sizeof(cutover->text), "%s", drain->failure.what);
+		}
 		cutover_announce(cutover, EVENT_ALARM, drain->color,
 				 "nobody knows when %s is safe to stop: %s; %s", color,
 				 drain->failure.what, drain->failure.next);

@@ -16,7 +16,8 @@ static void describe_drain(struct failure *failure, const char *service,
 			 "'bgswitch conns %s' shows them, 'bgswitch drain %s' waits on",
 			 color_name(cutover->drain.color), color_name(cutover->drain.color));
 	else
-		snprintf(next, sizeof(next), "give it more time with --drain-timeout, or 'inf'");
+		snprintf(next, sizeof(next), "give it more time with --%s, or 'inf'",
+			 cutover->switched ? "drain-timeout" : "timeout");
 	if (cutover->switched)
 		failure_set(failure, EXIT_CUT, next, "%s: switched to %s, and %s", service,
 			    color_name(cutover->request.to), cutover->text);
@@ -63,17 +64,16 @@ static void describe(struct failure *failure, const char *service, const struct 
 				    service, to, from);
 		break;
 	default:
+		if (cutover->outcome == OUTCOME_FAILED)
+			next = cutover->failure.next;
 		if (is_drain_alone(cutover)) {
-			bool failed = cutover->drain.state == DRAIN_FAILED;
-
-			failure_set(failure, code, failed ? cutover->drain.failure.next : next,
-				    failed ? "%s: nobody knows when %s is safe to stop: %s"
-					   : "%s: %s is not drained: %s",
+			failure_set(failure, code, next,
+				    cutover->drain.state == DRAIN_FAILED
+					    ? "%s: nobody knows when %s is safe to stop: %s"
+					    : "%s: %s is not drained: %s",
 				    service, color_name(cutover->drain.color), cutover->text);
 			break;
 		}
-		if (cutover->outcome == OUTCOME_FAILED)
-			next = cutover->failure.next;
 		failure_set(failure, code, next,
 			    cutover->changed ? "%s: switched to %s, and then: %s"
 					     : "%s: not switched to %s: %s",
