@@ -22,6 +22,7 @@ bool connections_is_zero(const struct connection_counts *counts)
 const char *datapath_missing_accounting(const struct datapath *datapath)
 {
 	return datapath->fds[PIN_REGISTER] >= 0 && datapath->fds[PIN_QUEUES] >= 0 &&
+			       datapath->fds[PIN_SIBLING_QUEUES] >= 0 &&
 			       datapath->fds[PIN_WALK] >= 0
 		       ? NULL
 		       : "connections are not counted (needs a cgroup v2 mount, BTF and Linux "
