@@ -54,7 +54,6 @@ def test_no_cgroup2_mounted(bgs, labels, ask, no_cgroup2):
     assert UNKNOWN not in bgs.warnings(), "with a cgroup again"
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("missing", [
     ("walk",), ("queues",), ("sibling_queues",), ("adopt", "walk", "queues", "sibling_queues"),
     ("adopt", "walk", "queues", "sibling_queues", "register_link")], ids="+".join)
