@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/connections.h"
 #include "datapath/neighbours.h"
 
 #define PROTOCOL_MPTCP 262 /* IPPROTO_MPTCP */
@@ -188,6 +189,9 @@ void diagnose_datapath(struct warnings *warnings, const struct datapath *datapat
 	if (missing)
 		warnings_add(warnings, "%s", missing);
 	missing = datapath_missing_adoption(datapath);
+	if (missing)
+		warnings_add(warnings, "%s", missing);
+	missing = datapath_missing_accounting(datapath);
 	if (missing)
 		warnings_add(warnings, "%s", missing);
 	for (size_t i = 0; i < count; i++)

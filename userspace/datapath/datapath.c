@@ -10,6 +10,8 @@
 #include "bgswitch/maps.h"
 #include "datapath/layout.h"
 
+#define NEXT_ANEW "start anew: 'bgswitch detach all', then attach"
+
 void datapath_init(struct datapath *datapath, const struct place *place)
 {
 	datapath->place = place;
@@ -36,20 +38,52 @@ bool datapath_exists(const struct place *place)
 	return true;
 }
 
+/* The number goes before everything else: maps of other layouts come, go and differ in size. */
+static int check_layout(const char *dir, int fd, struct bgs_settings *settings,
+			struct failure *failure)
+{
+	__u32 zero = 0;
+
+	if (layout_check(dir, PIN_SETTINGS, fd, failure))
+		return -1;
+	if (bpf_map_lookup_elem(fd, &zero, settings))
+		return failure_errno(failure, errno, "run it as root", "cannot read %s/settings",
+				     dir);
+	if (settings->layout == BGS_LAYOUT)
+		return 0;
+	return failure_set(failure, EXIT_SYSTEM,
+			   "use the bgswitch that made them, or start anew: "
+			   "'bgswitch detach all', then attach",
+			   "maps in %s have layout %u; this bgswitch knows layout %u", dir,
+			   settings->layout, BGS_LAYOUT);
+}
+
+static int open_settings(struct datapath *datapath, struct bgs_settings *settings,
+			 struct failure *failure)
+{
+	const char *dir = datapath->place->pin_dir;
+	int fd = pin_open(dir, PIN_SETTINGS);
+
+	if (fd == -ENOENT)
+		return failure_set(failure, EXIT_SYSTEM, "run 'bgswitch attach IF' first",
+				   "not attached (nothing pinned in %s)", dir);
+	if (fd < 0)
+		return failure_errno(failure, -fd, NEXT_ANEW, "cannot open map %s/%s", dir,
+				     pin_name(PIN_SETTINGS));
+	datapath->fds[PIN_SETTINGS] = fd;
+	return check_layout(dir, fd, settings, failure);
+}
+
 static int open_maps(struct datapath *datapath, struct failure *failure)
 {
 	const char *dir = datapath->place->pin_dir;
 
-	for (enum pin pin = 0; pin < PIN_MAPS; pin++) {
+	for (enum pin pin = PIN_SETTINGS + 1; pin < PIN_MAPS; pin++) {
 		int fd = pin_open(dir, pin);
 
-		if (fd == -ENOENT && pin == PIN_SETTINGS)
-			return failure_set(failure, EXIT_SYSTEM, "run 'bgswitch attach IF' first",
-					   "not attached (nothing pinned in %s)", dir);
 		if (fd < 0)
-			return failure_errno(failure, -fd,
-					     "start anew: 'bgswitch detach all', then attach",
-					     "cannot open map %s/%s", dir, pin_name(pin));
+			return failure_errno(failure, -fd, NEXT_ANEW, "cannot open map %s/%s", dir,
+					     pin_name(pin));
 		datapath->fds[pin] = fd;
 		if (layout_check(dir, pin, fd, failure))
 			return -1;
@@ -88,42 +122,28 @@ int datapath_check_owner(const struct place *place, struct failure *failure)
 	const char *dir = place->pin_dir;
 	struct bgs_settings settings = {};
 	struct failure unused;
-	__u32 zero = 0;
 	int fd = pin_open(dir, PIN_SETTINGS);
 	bool foreign;
 
 	if (fd < 0)
 		return 0;
-	foreign = !layout_check(dir, PIN_SETTINGS, fd, &unused) &&
-		  !bpf_map_lookup_elem(fd, &zero, &settings) && settings.layout == BGS_LAYOUT &&
+	foreign = !check_layout(dir, fd, &settings, &unused) &&
 		  settings.netns_cookie != place_netns_cookie();
 	close(fd);
 	return foreign && steers_somewhere(dir) ? refuse_other_netns(dir, failure) : 0;
 }
 
-static int check_settings(const struct datapath *datapath, struct failure *failure)
-{
-	const char *dir = datapath->place->pin_dir;
-	struct bgs_settings settings = {};
-	__u32 zero = 0;
-
-	if (bpf_map_lookup_elem(datapath->fds[PIN_SETTINGS], &zero, &settings))
-		return failure_errno(failure, errno, "run it as root", "cannot read %s/settings",
-				     dir);
-	if (settings.layout != BGS_LAYOUT)
-		return failure_set(failure, EXIT_SYSTEM,
-				   "use the bgswitch that made them, or start anew: "
-				   "'bgswitch detach all', then attach",
-				   "maps in %s have layout %u; this bgswitch knows layout %u", dir,
-				   settings.layout, BGS_LAYOUT);
-	return settings.netns_cookie == place_netns_cookie() ? 0 : refuse_other_netns(dir, failure);
-}
-
 int datapath_open(struct datapath *datapath, struct failure *failure)
 {
 	const char *dir = datapath->place->pin_dir;
+	struct bgs_settings settings;
+	int err = open_settings(datapath, &settings, failure);
 
-	if (open_maps(datapath, failure) || check_settings(datapath, failure)) {
+	if (!err)
+		err = open_maps(datapath, failure);
+	if (!err && settings.netns_cookie != place_netns_cookie())
+		err = refuse_other_netns(dir, failure);
+	if (err) {
 		datapath_close(datapath);
 		return -1;
 	}
