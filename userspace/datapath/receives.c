@@ -33,7 +33,8 @@ const char *color_receives(const struct datapath *datapath, __u32 slot,
 		return "a share of new connections goes there";
 	if (service->flags.has_preview && is_previewed(datapath, slot, color))
 		return "preview networks still send clients there";
-	if (service->flags.failover && !color_families(datapath, slot, !color))
+	if (service->flags.failover && !color_families(datapath, slot, !color) &&
+	    color_families(datapath, slot, color))
 		return "the other color has no listener, so that clients end up there";
 	return NULL;
 }
