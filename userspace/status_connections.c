@@ -9,13 +9,11 @@
 
 static int read_queues(struct status_connections *connections, struct failure *failure)
 {
-	ssize_t count = connections_queues(connections->datapath, &connections->queues);
+	int err = queues_of_all(connections->datapath, &connections->queues);
 
-	if (count < 0)
-		return failure_errno(failure, (int)-count, "run it as root",
-				     "the queues of listeners cannot be read");
-	connections->queue_count = count;
-	return 0;
+	return err ? failure_errno(failure, -err, "run it as root",
+				   "the queues of listeners cannot be read")
+		   : 0;
 }
 
 /* Sums them up by color, and forgets the queues: they are read again. */
@@ -24,14 +22,13 @@ static int keep_handshakes(struct status_connections *connections, struct failur
 	connections->earlier = calloc(BGS_MAX_SERVICES, sizeof(*connections->earlier));
 	if (!connections->earlier)
 		return failure_set(failure, EXIT_SYSTEM, "free some", "out of memory");
-	for (size_t i = 0; i < connections->queue_count; i++) {
-		const struct bgs_queue *queue = &connections->queues[i];
+	for (size_t i = 0; i < connections->queues.count; i++) {
+		const struct bgs_queue *queue = &connections->queues.items[i];
 
 		connections->earlier[BGS_INSTANCE_SLOT(queue->instance)]
 				    [BGS_INSTANCE_COLOR(queue->instance)] += queue->handshaking;
 	}
-	free(connections->queues);
-	connections->queues = NULL;
+	queues_free(&connections->queues);
 	return 0;
 }
 
@@ -67,7 +64,7 @@ int status_connections_read(struct status_connections *connections, const struct
 
 void status_connections_free(struct status_connections *connections)
 {
-	free(connections->queues);
+	queues_free(&connections->queues);
 	free(connections->earlier);
 	census_free(&connections->census);
 	*connections = (struct status_connections){};
@@ -76,12 +73,12 @@ void status_connections_free(struct status_connections *connections)
 /* The first queue of an instance, or of one behind it. */
 static size_t first_queue(const struct status_connections *connections, __u32 number)
 {
-	size_t low = 0, high = connections->queue_count;
+	size_t low = 0, high = connections->queues.count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (connections->queues[middle].instance < number)
+		if (connections->queues.items[middle].instance < number)
 			low = middle + 1;
 		else
 			high = middle;
@@ -96,9 +93,10 @@ static void add_instance(const struct status_connections *connections, __u32 num
 	unsigned long long queued = 0;
 
 	for (size_t i = first_queue(connections, number);
-	     i < connections->queue_count && connections->queues[i].instance == number; i++) {
-		counts->handshaking += connections->queues[i].handshaking;
-		queued += connections->queues[i].accept_queue;
+	     i < connections->queues.count && connections->queues.items[i].instance == number;
+	     i++) {
+		counts->handshaking += connections->queues.items[i].handshaking;
+		queued += connections->queues.items[i].accept_queue;
 	}
 	connections_gauge(connections->datapath, number, &gauge); /* zeros for one that is gone */
 	counts->accept_queue += queued;

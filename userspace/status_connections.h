@@ -9,13 +9,13 @@
 #include <jansson.h>
 
 #include "census.h"
+#include "datapath/queues.h"
 #include "datapath/services.h"
 
 struct status_connections {
 	const struct datapath *datapath;
 	bool known; /* false: this kernel counts none, and everything below is empty */
-	struct bgs_queue *queues; /* sorted by instance */
-	size_t queue_count;
+	struct queues queues;
 	/* By slot: handshakes that were seen before packets that were under way arrived. */
 	unsigned long long (*earlier)[BGS_COLORS];
 	struct census census;

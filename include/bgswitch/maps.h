@@ -230,12 +230,16 @@ struct bgs_connections {
 };
 
 /*
- * One line of the `queues` iterators, read as bytes: a registered listener. One
- * that serves both families has a line for each, with the same cookie.
+ * What the `queue` program is asked, and what it answers, at this offset of the
+ * packet it is run with: a registered listener. One that serves both families
+ * has a place for each, with the same cookie.
  */
+#define BGS_QUEUE_OFFSET 16 /* behind an Ethernet header */
+
 struct bgs_queue {
 	__u32 instance;
-	__u32 sibling; /* place in `siblings`, or BGS_NO_SIBLING */
+	__u16 sibling; /* place in `siblings`, or BGS_NO_SIBLING: in `sockets` */
+	__u16 family; /* there; enum bgs_family */
 	__u64 cookie;
 	__u32 handshaking; /* SYN_RECV, TCP_DEFER_ACCEPT included */
 	__u32 accept_queue; /* handshakes done, and accept() has not taken them */
@@ -243,7 +247,7 @@ struct bgs_queue {
 	__u32 reserved;
 };
 
-/* One line of the `connections` iterator, read as bytes: a socket at a port of ours. */
+/* One line of the `walk` iterator, read as bytes: a socket at a port of ours. */
 enum bgs_connection_kind {
 	BGS_CONNECTION_HANDSHAKE, /* SYN_RECV; `inode` and `cookie` 0 */
 	BGS_CONNECTION_QUEUED, /* in the accept queue */

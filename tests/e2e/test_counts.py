@@ -356,7 +356,7 @@ def test_counts_end_with_the_process(net, attached, holding, standby, counts):
     counts.wait_safe("blue")
 
 
-@pytest.mark.parametrize("program", ["register_link", "queues", "walk"])
+@pytest.mark.parametrize("program", ["register_link", "queue", "walk"])
 def test_null_where_nobody_counts(attached, blue, clients, program):
     """A program that the kernel refused is not pinned: this is how it looks then."""
     clients(1)

@@ -55,8 +55,8 @@ def test_no_cgroup2_mounted(bgs, labels, ask, no_cgroup2):
 
 
 @pytest.mark.parametrize("missing", [
-    ("walk",), ("queues",), ("sibling_queues",), ("adopt", "walk", "queues", "sibling_queues"),
-    ("adopt", "walk", "queues", "sibling_queues", "register_link")], ids="+".join)
+    ("walk",), ("queue",), ("adopt", "walk", "queue"),
+    ("adopt", "walk", "queue", "register_link")], ids="+".join)
 def test_kernel_without(attached, labels, ask, missing):
     """What could not be loaded is not pinned."""
     for name in missing:

@@ -173,9 +173,10 @@ void calls_moved(struct member *member, const struct cutover *over)
 		return;
 	if (member->waits_for_flip)
 		answer(member, cutover);
-	if (!member->call)
+	/* What only waits for connections to end changes nothing that others may change. */
+	if (!member->call || cutover_is_settled(cutover))
 		release(member);
-	else if (cutover->state == CUTOVER_DRAINING)
+	if (member->call && cutover->state == CUTOVER_DRAINING)
 		tell_progress(member);
 }
 

@@ -12,6 +12,7 @@
 #include "datapath/cookies.h"
 #include "datapath/iterator.h"
 #include "datapath/map.h"
+#include "datapath/queues.h"
 
 bool connections_is_zero(const struct connection_counts *counts)
 {
@@ -21,8 +22,7 @@ bool connections_is_zero(const struct connection_counts *counts)
 
 const char *datapath_missing_accounting(const struct datapath *datapath)
 {
-	return datapath->fds[PIN_REGISTER] >= 0 && datapath->fds[PIN_QUEUES] >= 0 &&
-			       datapath->fds[PIN_SIBLING_QUEUES] >= 0 &&
+	return datapath->fds[PIN_REGISTER] >= 0 && datapath->fds[PIN_QUEUE] >= 0 &&
 			       datapath->fds[PIN_WALK] >= 0
 		       ? NULL
 		       : "connections are not counted (needs a cgroup v2 mount, BTF and Linux "
@@ -109,99 +109,20 @@ static int add_gauges(const struct datapath *datapath, __u32 slot, enum bgs_colo
 	return err;
 }
 
-/* ---- queues */
-
-struct queues {
-	struct bgs_queue *lines;
-	size_t count, room;
-};
-
-static int append(const void *line, void *data)
-{
-	struct queues *queues = data;
-
-	if (queues->count == queues->room) {
-		size_t room = queues->room ? 2 * queues->room : 64;
-		struct bgs_queue *grown = reallocarray(queues->lines, room, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		queues->lines = grown;
-		queues->room = room;
-	}
-	memcpy(&queues->lines[queues->count++], line, sizeof(*queues->lines));
-	return 0;
-}
-
-static int by_cookie(const void *left, const void *right)
-{
-	const struct bgs_queue *a = left, *b = right;
-
-	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
-}
-
-static int by_instance(const void *left, const void *right)
-{
-	const struct bgs_queue *a = left, *b = right;
-
-	return (a->instance > b->instance) - (a->instance < b->instance);
-}
-
-/*
- * A listener may have several places: one for each family, and one from the
- * time when it was a sibling.
- */
-static void keep_one_of_each(struct queues *queues)
-{
-	size_t kept = 0;
-
-	if (!queues->count)
-		return;
-	qsort(queues->lines, queues->count, sizeof(*queues->lines), by_cookie);
-	for (size_t i = 1; i < queues->count; i++) {
-		if (queues->lines[i].cookie != queues->lines[kept].cookie)
-			queues->lines[++kept] = queues->lines[i];
-	}
-	queues->count = kept + 1;
-	qsort(queues->lines, queues->count, sizeof(*queues->lines), by_instance);
-}
-
-ssize_t connections_queues(const struct datapath *datapath, struct bgs_queue **lines)
-{
-	static const enum pin pins[] = { PIN_QUEUES, PIN_SIBLING_QUEUES };
-	struct queues queues = {};
-	int err = 0;
-
-	*lines = NULL;
-	for (size_t i = 0; i < 2 && !err; i++)
-		err = datapath->fds[pins[i]] < 0
-			      ? -ENODATA
-			      : iterator_each(datapath->fds[pins[i]], sizeof(struct bgs_queue),
-					      append, &queues);
-	if (err) {
-		free(queues.lines);
-		return err;
-	}
-	keep_one_of_each(&queues);
-	*lines = queues.lines;
-	return queues.count;
-}
+/* ---- a color */
 
 static int add_queues(const struct datapath *datapath, __u32 slot, enum bgs_color color,
 		      struct connection_counts *counts)
 {
-	struct bgs_queue *queues;
-	ssize_t count = connections_queues(datapath, &queues);
+	struct queues queues = {};
+	int err = queues_of_color(datapath, slot, color, &queues);
 
-	for (ssize_t i = 0; i < count; i++) {
-		if (BGS_INSTANCE_SLOT(queues[i].instance) != slot ||
-		    BGS_INSTANCE_COLOR(queues[i].instance) != color)
-			continue;
-		counts->handshaking += queues[i].handshaking;
-		counts->accept_queue += queues[i].accept_queue;
+	for (size_t i = 0; i < queues.count; i++) {
+		counts->handshaking += queues.items[i].handshaking;
+		counts->accept_queue += queues.items[i].accept_queue;
 	}
-	free(queues);
-	return count < 0 ? (int)count : 0;
+	queues_free(&queues);
+	return err;
 }
 
 int connections_count_color(const struct datapath *datapath, __u32 slot, enum bgs_color color,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The connections of instances, three ways: gauges that the kernel side keeps
- * (O(1) each), the queues of registered listeners, and a walk over the sockets
+ * The connections of instances: gauges that the kernel side keeps (O(1) each)
+ * together with the queues of listeners (queues.h), and a walk over the sockets
  * of the network namespace, which is exact and costs as much as there are.
  */
 #ifndef BGSWITCH_CONNECTIONS_H
@@ -43,13 +43,6 @@ int connections_gauge(const struct datapath *datapath, __u32 number,
 /* An instance begins with zero, and is forgotten. 0 or -errno. */
 int connections_declare(const struct datapath *datapath, __u32 number, __u64 serial);
 int connections_forget(const struct datapath *datapath, __u32 number);
-
-/*
- * The queues of all registered listeners, each once, sorted by instance, in
- * `*queues` (free() it): how many, or -errno. Read queues before gauges: a
- * connection moves only from the one to the other, so that none is missed.
- */
-ssize_t connections_queues(const struct datapath *datapath, struct bgs_queue **queues);
 
 /*
  * Walks the sockets at our ports; a non-zero return of `each` ends it and is

@@ -93,7 +93,7 @@ bool feature_syscall_program(void)
 	return loads(BPF_PROG_TYPE_SYSCALL, 0, BPF_F_SLEEPABLE, program, ARRAY_SIZE(program));
 }
 
-bool feature_iterator(const char *target)
+bool feature_tcp_iterator(void)
 {
-	return libbpf_find_vmlinux_btf_id(target, BPF_TRACE_ITER) > 0;
+	return libbpf_find_vmlinux_btf_id("tcp", BPF_TRACE_ITER) > 0;
 }

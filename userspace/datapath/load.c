@@ -251,36 +251,22 @@ static int attach_steer(struct datapath *datapath, const struct bpf_program *pro
 	return err;
 }
 
-/* `map`: of an iterator over its elements; -1 for others. */
-static int iterator(struct datapath *datapath, enum pin pin, const struct bpf_program *program,
-		    int map, struct failure *failure)
+static int make_iterator(struct datapath *datapath, enum pin pin, const struct bpf_program *program,
+			 struct failure *failure)
 {
-	union bpf_iter_link_info info = { .map.map_fd = map };
-	LIBBPF_OPTS(bpf_link_create_opts, options);
-
 	if (!bpf_program__autoload(program))
 		return 0;
-	if (map >= 0) {
-		options.iter_info = &info;
-		options.iter_info_len = sizeof(info);
-	}
 	return replace(datapath, pin,
-		       bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, &options),
-		       failure);
+		       bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, NULL), failure);
 }
 
-static int make_iterators(struct datapath *datapath, const struct bgswitch_bpf *skeleton,
-			  struct failure *failure)
+/* A program that is run by userspace. */
+static int keep_program(struct datapath *datapath, enum pin pin, const struct bpf_program *program,
+			struct failure *failure)
 {
-	const int *fds = datapath->fds;
-
-	if (iterator(datapath, PIN_ADOPT, skeleton->progs.adopt, -1, failure) ||
-	    iterator(datapath, PIN_WALK, skeleton->progs.walk, -1, failure) ||
-	    iterator(datapath, PIN_QUEUES, skeleton->progs.queues, fds[PIN_SOCKETS], failure) ||
-	    iterator(datapath, PIN_SIBLING_QUEUES, skeleton->progs.sibling_queues,
-		     fds[PIN_SIBLINGS], failure))
-		return -1;
-	return 0;
+	if (!bpf_program__autoload(program))
+		return 0;
+	return replace(datapath, pin, fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3), failure);
 }
 
 /* Listeners first, steering last: the first steered connection finds them. */
@@ -290,12 +276,10 @@ static int attach_all(struct datapath *datapath, const struct bgswitch_bpf *skel
 	const struct bpf_program *program;
 	int err;
 
-	program = skeleton->progs.flip;
-	if (bpf_program__autoload(program) &&
-	    replace(datapath, PIN_FLIP, fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3),
-		    failure))
-		return -1;
-	if (make_iterators(datapath, skeleton, failure))
+	if (keep_program(datapath, PIN_FLIP, skeleton->progs.flip, failure) ||
+	    keep_program(datapath, PIN_QUEUE, skeleton->progs.queue, failure) ||
+	    make_iterator(datapath, PIN_ADOPT, skeleton->progs.adopt, failure) ||
+	    make_iterator(datapath, PIN_WALK, skeleton->progs.walk, failure))
 		return -1;
 	program = skeleton->progs.register_listeners;
 	if (bpf_program__autoload(program) && attach_register(datapath, program, failure))
@@ -328,10 +312,9 @@ int datapath_load(struct datapath *datapath, bool all, struct failure *failure)
 	skeleton->rodata->jiffy_us = connections_jiffy_us();
 	skeleton->rodata->follow_cookies = feature_socket_fields();
 	autoload(skeleton->progs.flip, feature_syscall_program());
-	autoload(skeleton->progs.adopt, feature_iterator("tcp"));
-	autoload(skeleton->progs.walk, feature_iterator("tcp"));
-	autoload(skeleton->progs.queues, feature_iterator("sockmap"));
-	autoload(skeleton->progs.sibling_queues, feature_iterator("sockmap"));
+	autoload(skeleton->progs.queue, feature_socket_fields());
+	autoload(skeleton->progs.adopt, feature_tcp_iterator());
+	autoload(skeleton->progs.walk, feature_tcp_iterator());
 	autoload(skeleton->progs.register_listeners,
 		 *datapath->place->cgroup && feature_sockops_netns());
 	err = bgswitch_bpf__load(skeleton);

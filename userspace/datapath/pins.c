@@ -33,9 +33,8 @@ static const char *const names[PIN_COUNT] = {
 	[PIN_COOKIES] = "cookies",
 	/* what runs or is attached */
 	[PIN_FLIP] = "flip",
+	[PIN_QUEUE] = "queue",
 	[PIN_ADOPT] = "adopt",
-	[PIN_QUEUES] = "queues",
-	[PIN_SIBLING_QUEUES] = "sibling_queues",
 	[PIN_WALK] = "walk",
 	[PIN_REGISTER] = "register_link",
 	[PIN_STEER] = "steer_link",

@@ -33,12 +33,11 @@ enum pin {
 	PIN_PROBES,
 	PIN_COOKIES,
 	PIN_MAPS,
-	/* a program that is run, not attached */
+	/* programs that are run, not attached */
 	PIN_FLIP = PIN_MAPS,
+	PIN_QUEUE,
 	/* links */
 	PIN_ADOPT,
-	PIN_QUEUES,
-	PIN_SIBLING_QUEUES,
 	PIN_WALK,
 	PIN_REGISTER,
 	PIN_STEER,

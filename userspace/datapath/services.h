@@ -105,12 +105,13 @@ bool instance_is_listening(const struct datapath *datapath, __u32 number);
  */
 int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color color);
 
-/* Do preview networks send clients to this color? */
-bool color_is_previewed(const struct datapath *datapath, __u32 slot,
-			const struct bgs_service *service, enum bgs_color color);
-/* Are new connections sent to this color: all, a share, or those of a preview network? */
-bool color_receives(const struct datapath *datapath, __u32 slot, const struct bgs_service *service,
-		    enum bgs_color color);
+/*
+ * Why new connections are sent to this color, as "preview networks still send
+ * clients there"; NULL: none are. It is active or has a share, or networks, or
+ * the other color has no listener left and the kernel fails over.
+ */
+const char *color_receives(const struct datapath *datapath, __u32 slot,
+			   const struct bgs_service *service, enum bgs_color color);
 
 /* Families that a service has listen addresses of, as bits by enum bgs_family. */
 int service_families(const struct datapath *datapath, __u32 slot);

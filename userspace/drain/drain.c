@@ -167,7 +167,9 @@ static void close_idle(struct drain *drain)
 			     ramp(at - drain->began, policy->over_ms), &closed, &failure))
 		warn(drain, &failure);
 	drain->closed += closed;
-	drain->next_close = again_spread(drain, at, DRAIN_CLOSE_MS);
+	/* A round takes so many and no more: where some were closed, more may be due. */
+	drain->next_close = closed && !policy->over_ms ? now(drain) + DRAIN_CLOSE_MS
+						       : again_spread(drain, at, DRAIN_CLOSE_MS);
 }
 
 static void cut(struct drain *drain)

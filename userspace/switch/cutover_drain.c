@@ -5,12 +5,12 @@
 #include "datapath/services.h"
 #include "switch/cutover_private.h"
 
-static void tell_skipped(struct cutover *cutover, enum bgs_color color, const char *how)
+static void tell_skipped(struct cutover *cutover, enum bgs_color color, const char *how,
+			 const char *why)
 {
 	cutover->receives = true;
-	cutover_announce(cutover, EVENT_NOT_SAFE, color,
-			 "%s is not %s: preview networks still send clients there",
-			 color_name(color), how);
+	cutover_announce(cutover, EVENT_NOT_SAFE, color, "%s is not %s: %s", color_name(color), how,
+			 why);
 }
 
 void cutover_begin_drain(struct cutover *cutover)
@@ -18,11 +18,13 @@ void cutover_begin_drain(struct cutover *cutover)
 	const struct cutover_request *request = &cutover->request;
 	enum bgs_color color = !request->to;
 	char text[DRAIN_TEXT];
+	const char *why;
 
 	if (!request->drains)
 		return;
-	if (cutover->host->receives(cutover->data, color)) {
-		tell_skipped(cutover, color, "drained");
+	why = cutover->host->receives(cutover->data, color);
+	if (why) {
+		tell_skipped(cutover, color, "drained", why);
 		return;
 	}
 	drain_begin(&cutover->drain, cutover->drain_host, color, &request->drain);
@@ -64,15 +66,16 @@ static void tell_kept(struct cutover *cutover)
 void cutover_tell_drain(struct cutover *cutover)
 {
 	const struct drain *drain = &cutover->drain;
-	const char *color = color_name(drain->color);
+	const char *color = color_name(drain->color), *why;
 
 	if (drain->cut)
 		tell_cut(cutover);
 	switch (drain->state) {
 	case DRAIN_SAFE:
-		/* Networks may have been added meanwhile. */
-		if (cutover->host->receives(cutover->data, drain->color))
-			tell_skipped(cutover, drain->color, "safe to stop");
+		/* Networks may have been added meanwhile, or listeners have gone. */
+		why = cutover->host->receives(cutover->data, drain->color);
+		if (why)
+			tell_skipped(cutover, drain->color, "safe to stop", why);
 		else
 			cutover_announce(cutover, EVENT_SAFE_TO_STOP, drain->color,
 					 "%s is safe to stop: no handshake, nothing queued, no "

@@ -76,6 +76,8 @@ static int cut(void *data, enum bgs_color color, unsigned int share, unsigned in
 		return -1;
 	if (!quiet_is_left_alone(supervisor))
 		return 0; /* a check of ours would be cut with the clients' */
+	if (draining_receives(supervisor, color))
+		return 0; /* it serves new clients, as when the other one has died */
 	return connections_cut(supervisor->host->datapath, supervisor->slot, color, share, most,
 			       done, failure);
 }
@@ -101,12 +103,13 @@ void draining_host(struct drain_host *host, struct supervisor *supervisor)
 	};
 }
 
-bool draining_receives(const struct supervisor *supervisor, enum bgs_color color)
+const char *draining_receives(const struct supervisor *supervisor, enum bgs_color color)
 {
 	struct bgs_service service;
 
-	return !supervisor_read(supervisor, &service) &&
-	       color_is_previewed(supervisor->host->datapath, supervisor->slot, &service, color);
+	if (supervisor_read(supervisor, &service))
+		return NULL;
+	return color_receives(supervisor->host->datapath, supervisor->slot, &service, color);
 }
 
 /* ---- the oldest connection: asked for by who waits, as it takes a walk */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "datapath/queues.h"
 #include "switch/supervisor_private.h"
 #include "switch/warming.h"
 
@@ -21,16 +22,13 @@ static unsigned long long spread(unsigned long long cookie)
 
 unsigned long long warming_listeners(const struct supervisor *supervisor, enum bgs_color color)
 {
-	struct bgs_queue *queues = NULL;
-	ssize_t count = connections_queues(supervisor->host->datapath, &queues);
+	struct queues queues = {};
 	unsigned long long sum = 0;
 
-	for (ssize_t i = 0; i < count; i++) {
-		if (BGS_INSTANCE_SLOT(queues[i].instance) == supervisor->slot &&
-		    BGS_INSTANCE_COLOR(queues[i].instance) == color)
-			sum += spread(queues[i].cookie);
-	}
-	free(queues);
+	queues_of_color(supervisor->host->datapath, supervisor->slot, color, &queues);
+	for (size_t i = 0; i < queues.count; i++)
+		sum += spread(queues.items[i].cookie);
+	queues_free(&queues);
 	return sum;
 }
 
@@ -40,17 +38,11 @@ static enum warm_attempt unsafe(char why[WARM_TEXT], const struct failure *failu
 	return WARM_NOT_SAFE;
 }
 
-static bool is_previewed(const struct supervisor *supervisor, const struct bgs_service *service,
-			 enum bgs_color color)
-{
-	return color_is_previewed(supervisor->host->datapath, supervisor->slot, service, color);
-}
-
 static enum warm_attempt look_at_route(const struct supervisor *supervisor, enum bgs_color color,
 				       char why[WARM_TEXT])
 {
 	struct bgs_service service;
-	const char *other = color_name(!color);
+	const char *other = color_name(!color), *receives;
 
 	if (supervisor_read(supervisor, &service))
 		return WARM_BUSY; /* it is being removed, which will be heard of */
@@ -58,8 +50,9 @@ static enum warm_attempt look_at_route(const struct supervisor *supervisor, enum
 		snprintf(why, WARM_TEXT, "%s is in use again", color_name(color));
 		return WARM_NO_MORE;
 	}
-	if (is_previewed(supervisor, &service, color)) {
-		snprintf(why, WARM_TEXT, "preview networks send clients there");
+	receives = color_receives(supervisor->host->datapath, supervisor->slot, &service, color);
+	if (receives) {
+		snprintf(why, WARM_TEXT, "%s", receives);
 		return WARM_NOT_SAFE;
 	}
 	/* It may be all that can serve: by the kernel's failover, or by an operator's word. */
