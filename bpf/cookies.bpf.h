@@ -68,8 +68,8 @@ static __always_inline void cookie_key(const struct bpf_sk_lookup *ctx, __u32 sl
 	key->slot = slot;
 }
 
-/* Global, so that the verifier looks at it once. */
-__noinline int cookie_note(struct bpf_sk_lookup *ctx, __u32 number)
+/* Global and weak, as those in steer.bpf.c. */
+__weak int cookie_note(struct bpf_sk_lookup *ctx, __u32 number)
 {
 	__u32 slot = BGS_INSTANCE_SLOT(number);
 	struct bgs_rotation *set = bpf_map_lookup_elem(&rotation, &slot);

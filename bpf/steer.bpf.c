@@ -180,14 +180,16 @@ static __always_inline bool is_listening(struct bpf_sock *sk)
 
 /*
  * The functions below are global: the verifier looks at each once instead of
- * once a call, which is what lets the loop in steer_to() be long.
+ * once a call, which is what lets the loop in steer_to() be long. They are weak,
+ * too: otherwise clang 19 leaves out bounds that it knows a result to have, and
+ * the verifier does not.
  *
  * Two of them take what is dead out of rotation. A new listener may register
  * in the same place meanwhile: it sets its bits after it entered the map, and
  * we look into the map after we cleared them, so one of us always sees the
  * other.
  */
-__noinline int retire_sibling(__u32 number, __u32 sibling, __u32 family)
+__weak int retire_sibling(__u32 number, __u32 sibling, __u32 family)
 {
 	struct bgs_sibling_key key = { .instance = number, .sibling = sibling };
 	struct bgs_instance *instance = bpf_map_lookup_elem(&instances, &number);
@@ -203,7 +205,7 @@ __noinline int retire_sibling(__u32 number, __u32 sibling, __u32 family)
 	return 0;
 }
 
-__noinline int retire_instance(__u32 number, __u32 family)
+__weak int retire_instance(__u32 number, __u32 family)
 {
 	struct bgs_instance *instance = bpf_map_lookup_elem(&instances, &number);
 	__u32 slot = BGS_INSTANCE_SLOT(number);
@@ -225,12 +227,12 @@ __noinline int retire_instance(__u32 number, __u32 family)
 }
 
 /* One of the set bits, by hash; each is as likely. */
-__noinline __u32 pick(__u64 mask, __u64 hash)
+__weak __u32 pick(__u64 mask, __u64 hash)
 {
 	return bits_nth(mask, hash_scale(hash, bits_count(mask)));
 }
 
-__noinline int count_error(__u32 slot)
+__weak int count_error(__u32 slot)
 {
 	struct bgs_counters *count = bpf_map_lookup_elem(&counters, &slot);
 
@@ -243,12 +245,12 @@ __noinline int count_error(__u32 slot)
  * What steer_to() does with one listener. Inlined, it took six tenths of the
  * instructions that the verifier of Linux 6.1 is ready to look at.
  */
-__noinline int assign_instance(struct bpf_sk_lookup *ctx, __u32 number, __u32 family)
+__weak int assign_instance(struct bpf_sk_lookup *ctx, __u32 number, __u32 family)
 {
 	return assign_first(ctx, number, family & (BGS_FAMILIES - 1), COOKIE_FIRST);
 }
 
-__noinline int assign_sibling(struct bpf_sk_lookup *ctx, __u32 number, __u32 sibling)
+__weak int assign_sibling(struct bpf_sk_lookup *ctx, __u32 number, __u32 sibling)
 {
 	struct bgs_sibling_key key = { .instance = number, .sibling = sibling };
 
@@ -260,8 +262,7 @@ __noinline int assign_sibling(struct bpf_sk_lookup *ctx, __u32 number, __u32 sib
  * color that starts at instance number `first`. 0: one took the connection;
  * -ENOENT: none; -EAGAIN: there are more.
  */
-__noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u64 hash,
-			__u32 family)
+__weak int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u64 hash, __u32 family)
 {
 	struct bgs_sibling_key key = {};
 	__u64 left = 0; /* siblings of instance `key.instance` still to try */
@@ -304,7 +305,7 @@ __noinline int steer_to(struct bpf_sk_lookup *ctx, __u32 first, __u64 ready, __u
  * The instance that gave this client a cookie takes the connection, whatever is
  * active or enabled by now: its color, or -ENOENT.
  */
-__noinline int steer_again(struct bpf_sk_lookup *ctx, __u32 slot, __u32 family)
+__weak int steer_again(struct bpf_sk_lookup *ctx, __u32 slot, __u32 family)
 {
 	const struct bgs_cookie *note = cookie_find(ctx, slot);
 	__u32 number, first;
