@@ -2,18 +2,18 @@
 
 BGSWITCH_CLOSES=10000 measures what docs/close-idle.md says.
 """
-import contextlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from host import HOST4
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CLOSES = int(os.environ.get("BGSWITCH_CLOSES", "300"))
 CLIENTS = min(CLOSES, 400)
 T = 400  # ms
@@ -114,13 +114,19 @@ def nginx_static(serve, port, slow):
     return start_nginx(serve, port, STATIC)
 
 
+def start_behind(serve, slow):
+    """What proxies of both colors ask."""
+    if not hasattr(serve, "behind"):
+        serve.behind = start_node(serve, 9000, slow)
+
+
 def nginx_proxying(serve, port, slow):
-    start_node(serve, 9000, slow)
+    start_behind(serve, slow)
     return start_nginx(serve, port, PROXYING)
 
 
 def haproxy(serve, port, slow):
-    start_node(serve, 9000, slow)
+    start_behind(serve, slow)
     text = HAPROXY.format(port=port)
     return serve.start("haproxy", ["haproxy", "-db", "-f", serve.write("haproxy", text)], port,
                        ["tcp"])
@@ -147,53 +153,77 @@ SERVERS = {
 
 
 @pytest.fixture(scope="session")
-def programs():
-    """The closing part of a drain, and clients that do not forgive."""
-    names = {name: REPOSITORY / f"build/tests/e2e/{name}" for name in ("closer", "strict")}
-    subprocess.run(["make", "-s", "-C", REPOSITORY,
-                    *(path.relative_to(REPOSITORY) for path in names.values())], check=True)
-    return names
+def strict(tmp_path_factory):
+    """Clients that do not forgive."""
+    binary = tmp_path_factory.mktemp("strict") / "strict"
+    compiler = os.environ.get("CC") or shutil.which("cc") or "clang"
+    source = pathlib.Path(__file__).with_name("strict.c")
+    subprocess.run([compiler, "-O2", "-Wall", "-D_GNU_SOURCE", "-o", binary, source], check=True)
+    return binary
 
 
-@contextlib.contextmanager
-def closing(bgs, programs, idle_ms, every_ms):
-    """Closes of idle connections while the block runs; its report is in the dictionary."""
-    report = {}
-    closer = bgs.namespace.popen([programs["closer"], idle_ms, every_ms], env=bgs.environment,
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, text=True)
-    try:
-        yield report
-        output, errors = closer.communicate(timeout=20)
-        assert closer.returncode == 0, errors
-        report.update(json.loads(output))
-    finally:
-        closer.kill()
-        closer.wait()
+@pytest.fixture
+def both(serve):
+    """Blue and green of a kind."""
+    def start(how):
+        for port in (8081, 8082):
+            how(serve, port, SLOW)
+
+    return start
 
 
-def ask_strictly(net, programs, quick, slow, closes):
-    result = net.client.run([programs["strict"], HOST4, 80, CLIENTS, T, closes, 240, quick, slow],
-                            timeout=300)
+class Switching:
+    """Cutovers to and fro, each of which drains the other color by closing what is idle."""
+
+    def __init__(self, bgs):
+        self.bgs, self.closed, self.cutovers = bgs, 0, 0
+        self.wrong = []
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.loop)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+    def loop(self):
+        color = "green"
+        while not self.ended.is_set():
+            result = self.bgs.run("set", color, "--soak", "0", "--drain-timeout", "60s",
+                                  "--close-idle", f"{T}ms", "-j", timeout=90)
+            if result.returncode:
+                self.wrong.append(result)
+                return
+            self.closed += json.loads(result.stdout)["drained"]["closed_idle"]
+            self.cutovers += 1
+            color = "blue" if color == "green" else "green"
+
+
+def ask_strictly(net, strict, quick, slow, closes):
+    result = net.client.run([strict, HOST4, 80, CLIENTS, T, closes, 240, quick, slow], timeout=300)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout), result.stderr
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_no_request_is_lost(attached, net, serve, programs, name):
+def test_no_request_is_lost(attached, net, both, strict, name):
     start, quick, slow = SERVERS[name]
-    start(serve, 8081, SLOW)
-    with closing(attached, programs, T, 50) as closer:
-        clients, lost = ask_strictly(net, programs, quick, slow, CLOSES)
-    print(name, clients, closer, lost)
+    both(start)
+    with Switching(attached) as switching:
+        clients, lost = ask_strictly(net, strict, quick, slow, CLOSES)
+    print(name, clients, f"{switching.cutovers} cutovers, {switching.closed} closes", lost)
+    assert not switching.wrong
     assert clients["closed"] >= CLOSES
     assert clients["lost"] <= clients["closed"] // 1000, lost
     assert not clients["unasked"], lost
 
 
-def test_pause_in_an_answer_has_to_be_shorter(attached, net, serve, programs):
+def test_pause_in_an_answer_has_to_be_shorter(attached, net, both, strict):
     """What docs/close-idle.md warns of: half an answer, acknowledged, looks like a whole one."""
-    start_python(serve, 8081, SLOW)
-    with closing(attached, programs, T, 50):
-        clients, lost = ask_strictly(net, programs, "/", "/pause", CLOSES)
-    assert clients["lost"] > clients["slow"] / 2, lost
+    both(start_python)
+    with Switching(attached):
+        clients, lost = ask_strictly(net, strict, "/", "/pause", CLOSES)
+    assert clients["lost"], lost
