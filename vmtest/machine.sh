@@ -25,7 +25,7 @@ machine_probe() {
 	# A shell of its own, as it would say that qemu was aborted.
 	# shellcheck disable=SC2086 # words
 	(timeout -k 1 10 $qemu -accel kvm -cpu host -m 512 -nodefaults -display none -no-reboot \
-		-kernel "$root/boot/vmlinuz-$(kernel_release "$root")" -append panic=-1) \
+		-kernel "$root/boot/vmlinuz-$(kernel_release "$root")" -append panic=-1; exit) \
 		</dev/null >/dev/null 2>&1 && emulated=no
 	return 0
 }
