@@ -3,10 +3,13 @@
 The test process itself steps into them, so everything it starts is inside as
 well and the machine's own network, mounts and bpffs are never touched.
 """
+import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
+import tempfile
 import time
 
 CLONE_NEWNS = 0x00020000
@@ -58,18 +61,21 @@ class Cgroup:
         mount = cgroup2_mount()
         self.home = mount + own_cgroup().rstrip("/")
         self.sweep_stale()
-        self.path = f"{self.home}/{PREFIX}{os.getpid()}"
-        os.mkdir(self.path)
+        self.path = tempfile.mkdtemp(prefix=PREFIX, dir=self.home)
+        os.chmod(self.path, 0o755)
+        self.lock = lock(self.path)
         self.move_to(self.path)
 
     def sweep_stale(self):
-        """Remove what a session that was killed has left behind."""
+        """Remove what a session that was killed has left behind: nobody holds its lock."""
         for name in os.listdir(self.home):
-            pid = name[len(PREFIX):]
-            if name.startswith(PREFIX) and not os.path.exists(f"/proc/{pid}"):
-                path = f"{self.home}/{name}"
+            path = f"{self.home}/{name}"
+            held = name.startswith(PREFIX) and lock(path)
+            if held:
                 kill_members(path)
-                os.rmdir(path)
+                with contextlib.suppress(OSError):  # in use by processes that are hidden from us
+                    os.rmdir(path)
+                os.close(held)
 
     @staticmethod
     def move_to(path):
@@ -80,6 +86,20 @@ class Cgroup:
         kill_members(self.path)
         self.move_to(self.home)
         os.rmdir(self.path)
+
+
+def lock(path):
+    """A descriptor that holds a directory as long as it is open; None: somebody else has it."""
+    try:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(directory)
+        return None
+    return directory
 
 
 def members(path):

@@ -3,15 +3,16 @@
  * Clients that never ask twice, for test_close_idle.py: each keeps a connection
  * open, asks, waits for the whole answer, pauses for anything up to twice T, and
  * asks again. A connection that ends in a pause is replaced; one that ends with a
- * request on it has lost that request.
+ * request on it has lost that request, unless it had ended before the request
+ * was there: that one came too late.
  *
  * usage: strict ADDRESS PORT CLIENTS T_MS CLOSES SECONDS REQUEST SLOW_REQUEST
  *
  * Runs until CLOSES connections have ended in pauses, or for SECONDS. A request
  * is a path of HTTP, or a line of another protocol that answers it with a line.
  * An empty SLOW_REQUEST: none, else each fourth. Prints {"requests", "slow",
- * "closed", "lost", "unasked": texts that came in a pause, "seconds"}, and on
- * stderr the first ones that were lost or not asked for.
+ * "closed", "lost", "late", "unasked": texts that came in a pause, "seconds"}, and
+ * on stderr the first ones that were lost or not asked for.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -53,7 +54,7 @@ static struct {
 	long long pause_ns; /* the longest */
 	const char *request, *slow;
 	int epoll;
-	unsigned long long requests, slow_requests, closed, lost, unasked;
+	unsigned long long requests, slow_requests, closed, lost, late, unasked;
 } run;
 
 static struct client clients[MOST];
@@ -109,6 +110,27 @@ static void lose(struct client *client, const char *how, int error)
 	replace(client);
 }
 
+/*
+ * Had the server's end been closed when the request got there? Then its FIN has
+ * come by now, or its RST as well. This process was stopped between its look and
+ * send(), or the two have crossed: no client can do more than look.
+ */
+static bool is_closed_by_server(int fd)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) &&
+	       (info.tcpi_state == TCP_CLOSE_WAIT || info.tcpi_state == TCP_CLOSE);
+}
+
+static void begin_anew(struct client *client)
+{
+	run.late++;
+	run.closed++;
+	replace(client);
+}
+
 static void ask(struct client *client)
 {
 	const char *request = run.request;
@@ -133,6 +155,8 @@ static void ask(struct client *client)
 	run.slow_requests += client->is_slow;
 	if (send(client->fd, text, length, MSG_NOSIGNAL) != length)
 		lose(client, "cannot send", errno);
+	else if (is_closed_by_server(client->fd))
+		begin_anew(client);
 }
 
 /* Is the whole answer there? */
@@ -237,8 +261,8 @@ int main(int argc, char **argv)
 		}
 	}
 	printf("{\"requests\": %llu, \"slow\": %llu, \"closed\": %llu, \"lost\": %llu, "
-	       "\"unasked\": %llu, \"seconds\": %.1f}\n",
-	       run.requests, run.slow_requests, run.closed, run.lost, run.unasked,
+	       "\"late\": %llu, \"unasked\": %llu, \"seconds\": %.1f}\n",
+	       run.requests, run.slow_requests, run.closed, run.lost, run.late, run.unasked,
 	       (now() - begin) / 1e9);
 	return 0;
 }

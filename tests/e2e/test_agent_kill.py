@@ -6,11 +6,15 @@ import random
 import threading
 import time
 
+import pytest
+
 from cli import BUSY, CUT, DONE, REFUSED
 from host import HOST4, HOST6
 from sandbox import wait_for
 from trail import UNREACHABLE, Trail
 from varlink import Client
+
+pytestmark = pytest.mark.alone
 
 KILLS = int(os.environ.get("BGSWITCH_KILLS", "250"))
 SEED = int(os.environ.get("BGSWITCH_SEED", "20260218"))

@@ -206,6 +206,7 @@ def read_only_bpffs():
         sandbox.mount("-o", "remount,rw", sandbox.BPFFS)
 
 
+@pytest.mark.alone
 def test_attach_on_read_only_bpffs(bgs):
     before = cli.kernel_objects()
     with read_only_bpffs():

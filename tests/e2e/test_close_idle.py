@@ -14,6 +14,8 @@ import pytest
 
 from host import HOST4
 
+pytestmark = pytest.mark.alone
+
 CLOSES = int(os.environ.get("BGSWITCH_CLOSES", "300"))
 CLIENTS = min(CLOSES, 400)
 T = 400  # ms

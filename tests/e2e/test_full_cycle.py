@@ -15,6 +15,8 @@ from host import HOST4, HOST6
 from load import Load, Loads, describe, now
 from sandbox import is_zombie, wait_for
 
+pytestmark = pytest.mark.alone
+
 CYCLES = int(os.environ.get("BGSWITCH_CYCLES", "40"))
 LIFETIME = 1000 if CYCLES >= 500 else 250  # ms, at most
 PORTS = {"blue": 8081, "green": 8082}

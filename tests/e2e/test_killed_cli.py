@@ -7,6 +7,8 @@ import pytest
 import cli
 import sandbox
 
+pytestmark = pytest.mark.alone
+
 SEED = 20240229
 KILLS = {"attach": 70, "set": 70, "detach": 60}
 

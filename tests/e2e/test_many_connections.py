@@ -13,6 +13,8 @@ from hold import listed
 from host import HOST4, HOST6
 from sandbox import wait_for
 
+pytestmark = pytest.mark.alone
+
 CONNECTIONS = int(os.environ.get("BGSWITCH_CONNECTIONS", "20000"))
 PER_PROCESS = 10000  # connections: a process may have only so many files
 MEMORY = 64 << 10  # KiB that the agent may grow by

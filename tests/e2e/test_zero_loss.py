@@ -7,6 +7,8 @@ import pytest
 from host import HOST4, HOST6
 from load import noting
 
+pytestmark = pytest.mark.alone
+
 FLIPS = 1000
 STREAMS = [("new", HOST4), ("new", HOST6), ("keep", HOST4), ("keep", HOST6)]
 
