@@ -217,6 +217,22 @@ def test_the_deadline_is_kept(bgs, drained):
     assert history(bgs)[-1]["outcome"] == "connections-cut"
 
 
+def test_a_color_that_stands_in_is_not_cut(attached, holding, counts):
+    """Who came there because green had gone would find nobody else."""
+    holding.serve(8081)
+    green = holding.serve(8082)
+    before = holding.connect(3)
+    attached("set", "green", "--force", "--no-wait")
+    waiting = start(attached, "--timeout", "2s", "--kill")
+    green.kill()
+    meanwhile = holding.connect(4)
+    code, _, stderr = finish(waiting)
+    assert code == CUT, stderr
+    assert "not reset: green has no listener for IPv4 clients, and they go to blue" in stderr
+    assert (before.progress[:4], meanwhile.progress[:4]) == ((3, 3, 0, 0), (4, 4, 0, 0))
+    counts.wait("blue", established=7)
+
+
 def test_ctrl_c(bgs, drained, request, web_counts):
     client = drained(3)
     waiting = start(bgs, "--timeout", "inf")

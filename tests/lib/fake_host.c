@@ -120,12 +120,12 @@ static void finished(void *data, const struct cutover *cutover)
 		fake_begin(fake, again);
 }
 
-static bool receives(void *data, enum bgs_color color)
+static const char *receives(void *data, enum bgs_color color)
 {
 	const struct fake_host *fake = data;
 
 	assert_int_equal(color, !fake->cutover.request.to);
-	return fake->receives;
+	return fake->receives ? "preview networks still send clients to blue" : NULL;
 }
 
 static int count(void *data, enum bgs_color color, struct connection_counts *counts,

@@ -5,12 +5,17 @@
 #include "datapath/services.h"
 #include "switch/cutover_private.h"
 
-static void tell_skipped(struct cutover *cutover, enum bgs_color color, const char *how)
+/* New clients come there: nothing is waited for, and it is not safe. */
+static bool is_skipped(struct cutover *cutover, enum bgs_color color, const char *how)
 {
+	const char *why = cutover->host->receives(cutover->data, color);
+
+	if (!why)
+		return false;
 	cutover->receives = true;
-	cutover_announce(cutover, EVENT_NOT_SAFE, color,
-			 "%s is not %s: preview networks still send clients there",
-			 color_name(color), how);
+	cutover_announce(cutover, EVENT_NOT_SAFE, color, "%s is not %s: %s", color_name(color), how,
+			 why);
+	return true;
 }
 
 void cutover_begin_drain(struct cutover *cutover)
@@ -19,12 +24,8 @@ void cutover_begin_drain(struct cutover *cutover)
 	enum bgs_color color = !request->to;
 	char text[DRAIN_TEXT];
 
-	if (!request->drains)
+	if (!request->drains || is_skipped(cutover, color, "drained"))
 		return;
-	if (cutover->host->receives(cutover->data, color)) {
-		tell_skipped(cutover, color, "drained");
-		return;
-	}
 	drain_begin(&cutover->drain, cutover->drain_host, color, &request->drain);
 	if (cutover->drain.state == DRAIN_WAITING)
 		cutover_announce(cutover, EVENT_DRAINING, color, "draining %s: %s",
@@ -70,10 +71,8 @@ void cutover_tell_drain(struct cutover *cutover)
 		tell_cut(cutover);
 	switch (drain->state) {
 	case DRAIN_SAFE:
-		/* Networks may have been added meanwhile. */
-		if (cutover->host->receives(cutover->data, drain->color))
-			tell_skipped(cutover, drain->color, "safe to stop");
-		else
+		/* Networks may have been added meanwhile, or listeners have gone. */
+		if (!is_skipped(cutover, drain->color, "safe to stop"))
 			cutover_announce(cutover, EVENT_SAFE_TO_STOP, drain->color,
 					 "%s is safe to stop: no handshake, nothing queued, no "
 					 "connection",

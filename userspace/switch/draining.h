@@ -19,8 +19,8 @@ struct draining_oldest {
 /* For a supervisor, which has to outlive it. */
 void draining_host(struct drain_host *host, struct supervisor *supervisor);
 
-/* Do preview networks send clients to this color? */
-bool draining_receives(const struct supervisor *supervisor, enum bgs_color color);
+/* Why new clients come to this color, which is not active; NULL: none do. */
+const char *draining_receives(const struct supervisor *supervisor, enum bgs_color color);
 
 /*
  * How far the drain that is under way has come: {"service", "color",

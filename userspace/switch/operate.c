@@ -61,7 +61,7 @@ static int host_flip(void *data, struct bgs_route route, struct failure *failure
 	return 0;
 }
 
-static bool host_receives(void *data, enum bgs_color color)
+static const char *host_receives(void *data, enum bgs_color color)
 {
 	return draining_receives(data, color);
 }
@@ -245,7 +245,7 @@ static int refuse_drain(const struct supervisor *supervisor, enum bgs_color colo
 			struct failure *failure)
 {
 	const struct bgs_route *route = &supervisor->route;
-	const char *name = color_name(color);
+	const char *name = color_name(color), *receives;
 
 	if (route->active == color)
 		return failure_set(failure, EXIT_REFUSED, "switch to the other color first",
@@ -255,10 +255,11 @@ static int refuse_drain(const struct supervisor *supervisor, enum bgs_color colo
 		return failure_set(failure, EXIT_REFUSED, "run 'bgswitch split 0' first",
 				   "%s: %s gets a share of the new connections", supervisor->name,
 				   name);
-	if (draining_receives(supervisor, color))
-		return failure_set(failure, EXIT_REFUSED, "see 'bgswitch preview ls'",
-				   "%s: preview networks send clients to %s", supervisor->name,
-				   name);
+	receives = draining_receives(supervisor, color);
+	if (receives)
+		return failure_set(failure, EXIT_REFUSED,
+				   "see 'bgswitch status' and 'bgswitch preview ls'", "%s: %s",
+				   supervisor->name, receives);
 	return 0;
 }
 

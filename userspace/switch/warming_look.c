@@ -40,17 +40,11 @@ static enum warm_attempt unsafe(char why[WARM_TEXT], const struct failure *failu
 	return WARM_NOT_SAFE;
 }
 
-static bool is_previewed(const struct supervisor *supervisor, const struct bgs_service *service,
-			 enum bgs_color color)
-{
-	return color_is_previewed(supervisor->host->datapath, supervisor->slot, service, color);
-}
-
 static enum warm_attempt look_at_route(const struct supervisor *supervisor, enum bgs_color color,
 				       char why[WARM_TEXT])
 {
 	struct bgs_service service;
-	const char *other = color_name(!color);
+	const char *other = color_name(!color), *receives;
 
 	if (supervisor_read(supervisor, &service))
 		return WARM_BUSY; /* it is being removed, which will be heard of */
@@ -58,13 +52,15 @@ static enum warm_attempt look_at_route(const struct supervisor *supervisor, enum
 		snprintf(why, WARM_TEXT, "%s is in use again", color_name(color));
 		return WARM_NO_MORE;
 	}
-	if (is_previewed(supervisor, &service, color)) {
-		snprintf(why, WARM_TEXT, "preview networks send clients there");
-		return WARM_NOT_SAFE;
-	}
-	/* It may be all that can serve: by the kernel's failover, or by an operator's word. */
+	/* It may be all that can serve, by an operator's word. */
 	if (supervisor_health(supervisor, !color) == HEALTH_UNHEALTHY) {
 		snprintf(why, WARM_TEXT, "%s, which is active, is unhealthy", other);
+		return WARM_NOT_SAFE;
+	}
+	receives = color_receives_beside(supervisor->host->datapath, supervisor->slot, &service,
+					 color);
+	if (receives) {
+		snprintf(why, WARM_TEXT, "%s", receives);
 		return WARM_NOT_SAFE;
 	}
 	return WARM_STARTED;
