@@ -97,10 +97,13 @@ def test_busy_while_a_switch_waits(bgs, driver, labels):
 def test_busy_while_a_drain_waits(bgs, drained):
     drained(1)
     waiting = start(bgs, "--timeout", "inf")
+    by_agent = json.loads(bgs("status", "-j"))["agent"]["running"]
     for words in ("set", "blue"), ("drain", "blue"), ("split", "5"):
         result = bgs.run(*words)
         assert result.returncode == BUSY, (words, result)
         assert "drain" in result.stderr
+        if by_agent:
+            assert "drain blue (draining)" in result.stderr and "promote" not in result.stderr
     interrupted(waiting)
 
 
