@@ -9,12 +9,15 @@
 static bool is_skipped(struct cutover *cutover, enum bgs_color color, const char *how)
 {
 	const char *why = cutover->host->receives(cutover->data, color);
+	char text[DRAIN_TEXT];
 
 	if (!why)
 		return false;
 	cutover->receives = true;
-	cutover_announce(cutover, EVENT_NOT_SAFE, color, "%s is not %s: %s", color_name(color), how,
-			 why);
+	snprintf(text, sizeof(text), "%s is not %s: %s", color_name(color), how, why);
+	if (!cutover->switched)
+		snprintf(cutover->text, sizeof(cutover->text), "%s", text);
+	cutover_announce(cutover, EVENT_NOT_SAFE, color, "%s", text);
 	return true;
 }
 
@@ -100,6 +103,8 @@ enum cutover_outcome cutover_drain_outcome(const struct cutover *cutover)
 	if (cutover->drain.state == DRAIN_KEPT)
 		return OUTCOME_KEPT;
 	/* Whoever asked for a drain and nothing else has not got it. */
+	if (cutover->receives && !cutover->switched)
+		return OUTCOME_KEPT;
 	if (cutover->drain.state == DRAIN_FAILED && !cutover->switched)
 		return OUTCOME_FAILED;
 	return cutover->drain.cut ? OUTCOME_CUT : OUTCOME_COMPLETE;
