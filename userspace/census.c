@@ -66,7 +66,7 @@ void census_free(struct census *census)
 unsigned long long census_untagged(const struct census *census, __u32 slot, enum bgs_color color,
 				   unsigned long long accept_queue)
 {
-	unsigned long long held = 0, queued = census->colors[slot][color].queued;
+	unsigned long long held = 0, queued = 0, beside;
 
 	for (size_t i = 0; i < census->untagged_count; i++) {
 		const struct attributed *item = &census->untagged[i];
@@ -78,5 +78,8 @@ unsigned long long census_untagged(const struct census *census, __u32 slot, enum
 		else
 			held++;
 	}
-	return held + (queued > accept_queue ? queued - accept_queue : 0);
+	beside = queued + census->colors[slot][color].queued;
+	beside -= beside < accept_queue ? beside : accept_queue;
+	/* Tagged ones, which have a registered listener, may have left its queue since the walk. */
+	return held + (beside < queued ? beside : queued);
 }

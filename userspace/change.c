@@ -212,7 +212,7 @@ static int warn_of_families(struct command_context *context, const struct change
 		return -1;
 	/* Of a color without any listener the gate speaks. */
 	if (change->kind != CHANGE_DRAIN && change->color >= 0 &&
-	    (change->force || color_families(datapath, slot, change->color)))
+	    (change->force || color_families(datapath, slot, change->color, ALL_PLACES)))
 		target_warn(datapath, slot, &service, change->color);
 	return 0;
 }

@@ -170,7 +170,10 @@ json_t *status_connections_color(const struct status_connections *connections,
 json_t *status_safe_to_stop(const struct status_connections *connections,
 			    const struct service *service, enum bgs_color color, bool zero)
 {
-	const struct bgs_service value = { .route = service->route, .flags = service->spec.flags };
+	const struct bgs_service value = { .route = service->route,
+					   .enabled = { service->enabled[BGS_BLUE],
+							service->enabled[BGS_GREEN] },
+					   .flags = service->spec.flags };
 
 	if (!connections->known)
 		return json_null();

@@ -21,7 +21,8 @@ void target_warn(const struct datapath *datapath, __u32 slot, const struct bgs_s
 	/* Listeners that nobody registered yet; see datapath_missing_registration(). */
 	if (datapath_missing_registration(datapath))
 		listeners_adopt(datapath);
-	missing = service_families(datapath, slot) & ~color_families(datapath, slot, color);
+	missing = service_families(datapath, slot) &
+		  ~color_families(datapath, slot, color, ALL_PLACES);
 	for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
 		if (missing >> family & 1)
 			message_warning("%s: no instance of %s listens for %s clients; they %s",

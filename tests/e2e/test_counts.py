@@ -9,6 +9,7 @@ import pytest
 import answer
 import cli
 import host
+from cli import REFUSED
 from hold import Counts
 from host import HOST4, HOST6
 from slow_client import SlowClient
@@ -279,6 +280,24 @@ def test_never_while_it_gets_connections(attached, standby, counts):
     assert counts.safe("blue") is False
     attached("preview", "rm", "10.1.0.0/16")
     counts.wait_safe("blue")
+
+
+def test_never_while_it_stands_in(attached, listener, counts):
+    """The kernel's failover sends there whom the active color does not listen for."""
+    listener(8081)
+    green = listener(8082)
+    attached("set", "green", "--force", "--no-wait")
+    counts.wait_safe("blue")
+    green.close()
+    assert counts.safe("blue") is False
+    listener(8082, "0.0.0.0")
+    assert counts.safe("blue") is False
+    result = attached.run("drain", "blue")
+    assert result.returncode == REFUSED
+    assert "green has no listener for IPv6 clients, and they go to blue" in result.stderr
+    listener(8082, "fd77::1")
+    counts.wait_safe("blue")
+    attached("drain", "blue")
 
 
 def half_open(net, blue, clients):

@@ -97,10 +97,13 @@ def test_busy_while_a_switch_waits(bgs, driver, labels):
 def test_busy_while_a_drain_waits(bgs, drained):
     drained(1)
     waiting = start(bgs, "--timeout", "inf")
+    by_agent = json.loads(bgs("status", "-j"))["agent"]["running"]
     for words in ("set", "blue"), ("drain", "blue"), ("split", "5"):
         result = bgs.run(*words)
         assert result.returncode == BUSY, (words, result)
         assert "drain" in result.stderr
+        if by_agent:
+            assert "drain blue (draining)" in result.stderr and "promote" not in result.stderr
     interrupted(waiting)
 
 
@@ -215,6 +218,22 @@ def test_the_deadline_is_kept(bgs, drained):
     assert 700 <= answer["drained"]["duration_ms"] < 4000
     assert answer["drained"]["cut"] == 5
     assert history(bgs)[-1]["outcome"] == "connections-cut"
+
+
+def test_a_color_that_stands_in_is_not_cut(attached, holding, counts):
+    """Who came there because green had gone would find nobody else."""
+    holding.serve(8081)
+    green = holding.serve(8082)
+    before = holding.connect(3)
+    attached("set", "green", "--force", "--no-wait")
+    waiting = start(attached, "--timeout", "2s", "--kill")
+    green.kill()
+    meanwhile = holding.connect(4)
+    code, _, stderr = finish(waiting)
+    assert code == CUT, stderr
+    assert "not reset: green has no listener for IPv4 clients, and they go to blue" in stderr
+    assert (before.progress[:4], meanwhile.progress[:4]) == ((3, 3, 0, 0), (4, 4, 0, 0))
+    counts.wait("blue", established=7)
 
 
 def test_ctrl_c(bgs, drained, request, web_counts):

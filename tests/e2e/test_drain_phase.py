@@ -128,7 +128,7 @@ def test_with_previews_it_is_not_drained(bgs, start):
     assert result.returncode == DONE
     drained = json.loads(result.stdout)["drained"]
     assert (drained["color"], drained["safe_to_stop"]) == ("blue", False)
-    assert "blue is not drained: preview networks still send clients there" in result.stderr
+    assert "blue is not drained: preview networks still send clients to blue" in result.stderr
 
 
 def test_a_target_that_fails_is_taken_back(bgs, net, start, servers):

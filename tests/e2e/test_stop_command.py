@@ -208,7 +208,8 @@ def test_previews_keep_it(bgs, agent, stage):
     agent.start(stage.config(keep_warm="500ms"))
     bgs("set", "green")
     bgs("preview", "add", "10.1.0.0/16", "blue")
-    stage.trail.wait_event("stop-put-off", "blue is stopped later: preview networks still send")
+    stage.trail.wait_event("stop-put-off", "blue is stopped later: preview networks still"
+                           " send clients to blue")
     assert stage.is_up() and stage.stop() == {"in_ms": 0}
     assert "blue is stopped as soon as that is safe" in bgs("status")
     bgs("preview", "rm", "10.1.0.0/16")

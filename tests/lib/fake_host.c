@@ -125,7 +125,7 @@ static const char *receives(void *data, enum bgs_color color)
 	const struct fake_host *fake = data;
 
 	assert_int_equal(color, !fake->cutover.request.to);
-	return fake->receives ? "preview networks still send clients there" : NULL;
+	return fake->receives ? "preview networks still send clients to blue" : NULL;
 }
 
 static int count(void *data, enum bgs_color color, struct connection_counts *counts,

@@ -24,7 +24,7 @@ struct fake_host {
 	struct bgs_route route;
 	bool route_fails, flip_fails, record_fails;
 	bool late_record_fails; /* the one after a flip, only */
-	bool receives; /* preview networks send clients to the color that is drained */
+	bool receives; /* new clients come to the color that is drained */
 	struct drain_host drain_host;
 	struct connection_counts counts; /* of the color that is drained; resets take them away */
 	bool count_fails;

@@ -55,12 +55,14 @@ static void check_way(const struct model *model)
 	switch (cutover->outcome) {
 	case OUTCOME_CUT:
 	case OUTCOME_KEPT:
-		assert_true(cutover->drain.state == DRAIN_KEPT || cutover->drain.cut);
+		assert_true(cutover->drain.state == DRAIN_KEPT || cutover->drain.cut ||
+			    (model->alone && cutover->receives));
 		assert_true(fake->flips == forward && cutover->changed == !model->alone);
 		break;
 	case OUTCOME_COMPLETE:
 		if (model->alone) {
 			assert_true(stays && !fake->flips && !cutover->changed);
+			assert_false(cutover->receives);
 			break;
 		}
 		assert_true(cutover->request.dry_run ? stays : there);

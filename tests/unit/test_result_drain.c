@@ -30,6 +30,12 @@ static void they_end(struct fake_host *fake)
 	pass(fake, 100);
 }
 
+static void others_come(struct fake_host *fake)
+{
+	fake->receives = true;
+	they_end(fake);
+}
+
 static void all_passes(struct fake_host *fake)
 {
 	pass(fake, SOAK_MS);
@@ -194,6 +200,16 @@ static const struct row {
 	  "web: 3 connections of blue were reset at the deadline",
 	  EXIT_CUT,
 	  "blue is safe to stop (drained in 5.0s)",
+	  .alone = true },
+	/* They are gone, and others will come. */
+	{ others_come,
+	  { .established = 3 },
+	  "connections-kept",
+	  "{\"color\": \"blue\", \"safe_to_stop\": false, \"cut\": 0, \"closed_idle\": 0, "
+	  "\"duration_ms\": 150, " NONE "}",
+	  "web: blue is not safe to stop: preview networks still send clients to blue",
+	  EXIT_CUT,
+	  "",
 	  .alone = true },
 	{ abort_it,
 	  { .established = 3 },

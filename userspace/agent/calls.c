@@ -180,15 +180,6 @@ void calls_moved(struct member *member, const struct cutover *over)
 		tell_progress(member);
 }
 
-static int busy(const struct supervisor *supervisor, struct failure *failure)
-{
-	return failure_set(
-		failure, EXIT_BUSY,
-		"wait until it is done, or run 'bgswitch promote' or 'bgswitch abort'",
-		"another operation is in progress: %s %s (%s)", supervisor->cutover.request.verb,
-		color_name(supervisor->cutover.request.to), supervisor_state(supervisor));
-}
-
 static int prepare(struct member *member, struct call *call, const json_t *parameters,
 		   struct cutover_request *request, struct failure *failure)
 {
@@ -203,7 +194,7 @@ static int prepare(struct member *member, struct call *call, const json_t *param
 	 */
 	if (member->call ||
 	    (cutover->state != CUTOVER_IDLE && (!cutover_is_watching(cutover) || request->dry_run)))
-		return busy(member->supervisor, failure);
+		return supervisor_busy(member->supervisor, failure);
 	request->soak_ms = (unsigned int)json_integer_value(soak);
 	request->uid = call_peer(call)->uid;
 	if (drain_options_read(&drain, parameters, failure))
@@ -276,7 +267,7 @@ static void drain(struct agent *agent, struct member *member, struct call *call,
 {
 	struct failure failure;
 
-	if (member->call ? busy(member->supervisor, &failure)
+	if (member->call ? supervisor_busy(member->supervisor, &failure)
 			 : keeper_take(&agent->keeper, "drain", &failure)) {
 		call_fail_with(call, &failure);
 		return;
@@ -363,7 +354,7 @@ static void split(struct agent *agent, struct member *member, struct call *call,
 	int err;
 
 	if (member->call) {
-		busy(supervisor, &failure);
+		supervisor_busy(supervisor, &failure);
 		call_fail_with(call, &failure);
 		return;
 	}

@@ -228,7 +228,7 @@ bool instance_is_listening(const struct datapath *datapath, __u32 number)
 	       instance_serves(datapath, number, BGS_V6);
 }
 
-int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color color)
+int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color color, __u64 places)
 {
 	const int all = (1 << BGS_FAMILIES) - 1;
 	struct bgs_rotation set;
@@ -239,7 +239,7 @@ int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color c
 	for (__u32 place = 0; place < BGS_MAX_INSTANCES && families != all; place++) {
 		for (enum bgs_family family = 0; family < BGS_FAMILIES; family++) {
 			/* A bit may stand for one that has died since; the map knows. */
-			if (set.ready[color][family] >> place & 1 &&
+			if ((set.ready[color][family] & places) >> place & 1 &&
 			    instance_serves(datapath, BGS_INSTANCE(slot, color, place), family))
 				families |= 1 << family;
 		}

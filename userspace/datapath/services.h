@@ -101,17 +101,22 @@ int service_flip(const struct datapath *datapath, __u32 slot, struct bgs_route r
 bool instance_is_listening(const struct datapath *datapath, __u32 number);
 /*
  * Which families' clients a color can serve with the listeners that live now, as
- * bits by enum bgs_family. Asks the maps, not every socket.
+ * bits by enum bgs_family; `places`: bit i, instance i counts. Asks the maps, not
+ * every socket.
  */
-int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color color);
+int color_families(const struct datapath *datapath, __u32 slot, enum bgs_color color, __u64 places);
+#define ALL_PLACES (~0ULL)
 
 /*
- * Why new connections are sent to this color, as "preview networks still send
- * clients there"; NULL: none are. It is active or has a share, or networks, or
- * the other color has no listener left and the kernel fails over.
+ * Why this color gets new connections although the other one is active and there is
+ * no split: preview networks, or the kernel's failover, as the other one has no
+ * listener for them. NULL: it gets none.
  */
-const char *color_receives(const struct datapath *datapath, __u32 slot,
-			   const struct bgs_service *service, enum bgs_color color);
+const char *color_receives_beside(const struct datapath *datapath, __u32 slot,
+				  const struct bgs_service *service, enum bgs_color color);
+/* Are new connections sent to this color: all, a share, or for the reasons above? */
+bool color_receives(const struct datapath *datapath, __u32 slot, const struct bgs_service *service,
+		    enum bgs_color color);
 
 /* Families that a service has listen addresses of, as bits by enum bgs_family. */
 int service_families(const struct datapath *datapath, __u32 slot);

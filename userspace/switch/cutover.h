@@ -84,7 +84,7 @@ struct cutover_host {
 	/* Writes down what is about to happen (before a flip) or has (after it). */
 	int (*record)(void *data, const struct cutover *cutover, struct failure *failure);
 	int (*flip)(void *data, struct bgs_route route, struct failure *failure);
-	/* Why a color gets new clients, active or not, see color_receives(); NULL: it gets none. */
+	/* Why a color gets new clients, though it is not active and has no share; NULL: none. */
 	const char *(*receives)(void *data, enum bgs_color color);
 	void (*announce)(void *data, enum event_kind kind, int color, const char *text);
 	/* The end; `cutover` is idle and may be begun anew from here. */

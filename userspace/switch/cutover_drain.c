@@ -5,12 +5,20 @@
 #include "datapath/services.h"
 #include "switch/cutover_private.h"
 
-static void tell_skipped(struct cutover *cutover, enum bgs_color color, const char *how,
-			 const char *why)
+/* New clients come there: nothing is waited for, and it is not safe. */
+static bool is_skipped(struct cutover *cutover, enum bgs_color color, const char *how)
 {
+	const char *why = cutover->host->receives(cutover->data, color);
+	char text[DRAIN_TEXT];
+
+	if (!why)
+		return false;
 	cutover->receives = true;
-	cutover_announce(cutover, EVENT_NOT_SAFE, color, "%s is not %s: %s", color_name(color), how,
-			 why);
+	snprintf(text, sizeof(text), "%s is not %s: %s", color_name(color), how, why);
+	if (!cutover->switched)
+		snprintf(cutover->text, sizeof(cutover->text), "%s", text);
+	cutover_announce(cutover, EVENT_NOT_SAFE, color, "%s", text);
+	return true;
 }
 
 void cutover_begin_drain(struct cutover *cutover)
@@ -18,15 +26,9 @@ void cutover_begin_drain(struct cutover *cutover)
 	const struct cutover_request *request = &cutover->request;
 	enum bgs_color color = !request->to;
 	char text[DRAIN_TEXT];
-	const char *why;
 
-	if (!request->drains)
+	if (!request->drains || is_skipped(cutover, color, "drained"))
 		return;
-	why = cutover->host->receives(cutover->data, color);
-	if (why) {
-		tell_skipped(cutover, color, "drained", why);
-		return;
-	}
 	drain_begin(&cutover->drain, cutover->drain_host, color, &request->drain);
 	if (cutover->drain.state == DRAIN_WAITING)
 		cutover_announce(cutover, EVENT_DRAINING, color, "draining %s: %s",
@@ -66,17 +68,14 @@ static void tell_kept(struct cutover *cutover)
 void cutover_tell_drain(struct cutover *cutover)
 {
 	const struct drain *drain = &cutover->drain;
-	const char *color = color_name(drain->color), *why;
+	const char *color = color_name(drain->color);
 
 	if (drain->cut)
 		tell_cut(cutover);
 	switch (drain->state) {
 	case DRAIN_SAFE:
 		/* Networks may have been added meanwhile, or listeners have gone. */
-		why = cutover->host->receives(cutover->data, drain->color);
-		if (why)
-			tell_skipped(cutover, drain->color, "safe to stop", why);
-		else
+		if (!is_skipped(cutover, drain->color, "safe to stop"))
 			cutover_announce(cutover, EVENT_SAFE_TO_STOP, drain->color,
 					 "%s is safe to stop: no handshake, nothing queued, no "
 					 "connection",
@@ -104,6 +103,8 @@ enum cutover_outcome cutover_drain_outcome(const struct cutover *cutover)
 	if (cutover->drain.state == DRAIN_KEPT)
 		return OUTCOME_KEPT;
 	/* Whoever asked for a drain and nothing else has not got it. */
+	if (cutover->receives && !cutover->switched)
+		return OUTCOME_KEPT;
 	if (cutover->drain.state == DRAIN_FAILED && !cutover->switched)
 		return OUTCOME_FAILED;
 	return cutover->drain.cut ? OUTCOME_CUT : OUTCOME_COMPLETE;

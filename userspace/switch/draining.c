@@ -70,14 +70,18 @@ static int cut(void *data, enum bgs_color color, unsigned int share, unsigned in
 	       unsigned int *done, struct failure *failure)
 {
 	const struct supervisor *supervisor = data;
+	const char *receives;
 
 	*done = 0;
 	if (check_slot(supervisor, failure))
 		return -1;
+	receives = draining_receives(supervisor, color);
+	if (receives) /* since a moment ago; these clients have nowhere else to go */
+		return failure_set(failure, EXIT_REFUSED, NEXT,
+				   "connections of %s are not reset: %s", color_name(color),
+				   receives);
 	if (!quiet_is_left_alone(supervisor))
 		return 0; /* a check of ours would be cut with the clients' */
-	if (draining_receives(supervisor, color))
-		return 0; /* it serves new clients, as when the other one has died */
 	return connections_cut(supervisor->host->datapath, supervisor->slot, color, share, most,
 			       done, failure);
 }
@@ -108,8 +112,8 @@ const char *draining_receives(const struct supervisor *supervisor, enum bgs_colo
 	struct bgs_service service;
 
 	if (supervisor_read(supervisor, &service))
-		return NULL;
-	return color_receives(supervisor->host->datapath, supervisor->slot, &service, color);
+		return NULL; /* it is being removed, which will be heard of */
+	return color_receives_beside(supervisor->host->datapath, supervisor->slot, &service, color);
 }
 
 /* ---- the oldest connection: asked for by who waits, as it takes a walk */

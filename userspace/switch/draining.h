@@ -19,7 +19,7 @@ struct draining_oldest {
 /* For a supervisor, which has to outlive it. */
 void draining_host(struct drain_host *host, struct supervisor *supervisor);
 
-/* Why a color still gets new clients, see color_receives(); NULL: it gets none. */
+/* Why new clients come to this color, which is not active; NULL: none do. */
 const char *draining_receives(const struct supervisor *supervisor, enum bgs_color color);
 
 /*

@@ -205,13 +205,23 @@ int supervisor_complete_request(const struct supervisor *supervisor,
 	return drain_options_apply(options, &request->drain, failure);
 }
 
-static int busy(const struct supervisor *supervisor, struct failure *failure)
+static const char *way_out(const struct cutover *cutover)
+{
+	if (is_plain_drain(cutover))
+		return "wait until it is done, or end it with 'bgswitch abort'";
+	if (cutover_is_watching(cutover) && cutover->request.soak_ms)
+		return "wait until it is done, or run 'bgswitch promote' or 'bgswitch abort'";
+	return "wait until it is done, or undo it with 'bgswitch abort'";
+}
+
+int supervisor_busy(const struct supervisor *supervisor, struct failure *failure)
 {
 	const struct cutover *cutover = &supervisor->cutover;
+	enum bgs_color color = is_plain_drain(cutover) ? cutover->drain.color : cutover->request.to;
 
-	return failure_set(failure, EXIT_BUSY, "wait until it is done and try again",
+	return failure_set(failure, EXIT_BUSY, way_out(cutover),
 			   "another operation is in progress: %s %s (%s)", cutover->request.verb,
-			   color_name(cutover->request.to), supervisor_state(supervisor));
+			   color_name(color), supervisor_state(supervisor));
 }
 
 int supervisor_begin(struct supervisor *supervisor, const struct cutover_request *request,
@@ -227,7 +237,7 @@ int supervisor_begin(struct supervisor *supervisor, const struct cutover_request
 		return 0;
 	}
 	if (cutover->state != CUTOVER_IDLE)
-		return busy(supervisor, failure);
+		return supervisor_busy(supervisor, failure);
 	/* Where listeners do not register by themselves, the gate would miss new ones. */
 	if (datapath_missing_registration(supervisor->host->datapath))
 		listeners_adopt(supervisor->host->datapath);
@@ -245,7 +255,7 @@ static int refuse_drain(const struct supervisor *supervisor, enum bgs_color colo
 			struct failure *failure)
 {
 	const struct bgs_route *route = &supervisor->route;
-	const char *name = color_name(color), *why;
+	const char *name = color_name(color), *receives;
 
 	if (route->active == color)
 		return failure_set(failure, EXIT_REFUSED, "switch to the other color first",
@@ -255,11 +265,12 @@ static int refuse_drain(const struct supervisor *supervisor, enum bgs_color colo
 		return failure_set(failure, EXIT_REFUSED, "run 'bgswitch split 0' first",
 				   "%s: %s gets a share of the new connections", supervisor->name,
 				   name);
-	why = draining_receives(supervisor, color);
-	return why ? failure_set(failure, EXIT_REFUSED,
-				 "see 'bgswitch status' and 'bgswitch preview ls'",
-				 "%s: %s cannot be drained: %s", supervisor->name, name, why)
-		   : 0;
+	receives = draining_receives(supervisor, color);
+	if (receives)
+		return failure_set(failure, EXIT_REFUSED,
+				   "see 'bgswitch status' and 'bgswitch preview ls'", "%s: %s",
+				   supervisor->name, receives);
+	return 0;
 }
 
 int supervisor_drain(struct supervisor *supervisor, enum bgs_color color,
@@ -275,7 +286,7 @@ int supervisor_drain(struct supervisor *supervisor, enum bgs_color color,
 		return -1;
 	supervisor_notice_others(supervisor);
 	if (supervisor->cutover.state != CUTOVER_IDLE)
-		return busy(supervisor, failure);
+		return supervisor_busy(supervisor, failure);
 	if (refuse_drain(supervisor, color, failure))
 		return -1;
 	cutover_drain(&supervisor->cutover, &request);

@@ -9,12 +9,15 @@
 static void describe_drain(struct failure *failure, const char *service,
 			   const struct cutover *cutover)
 {
+	const char *color = color_name(!cutover->request.to);
 	char next[96];
 
-	if (cutover->outcome == OUTCOME_KEPT)
+	if (cutover->receives)
+		snprintf(next, sizeof(next), "see 'bgswitch status' and 'bgswitch preview ls'");
+	else if (cutover->outcome == OUTCOME_KEPT)
 		snprintf(next, sizeof(next),
-			 "'bgswitch conns %s' shows them, 'bgswitch drain %s' waits on",
-			 color_name(cutover->drain.color), color_name(cutover->drain.color));
+			 "'bgswitch conns %s' shows them, 'bgswitch drain %s' waits on", color,
+			 color);
 	else
 		snprintf(next, sizeof(next), "give it more time with --%s, or 'inf'",
 			 cutover->switched ? "drain-timeout" : "timeout");

@@ -16,7 +16,7 @@
  * "drained" is null, or {"color", "safe_to_stop", "cut", "closed_idle",
  * "duration_ms", "remaining": {"handshaking", "syn_cookies", "accept_queue",
  * "established", "untagged"}}; "safe_to_stop" and "remaining" are null where counting failed,
- * "remaining" also where preview networks kept it from being drained.
+ * "remaining" also where new clients kept it from being drained.
  */
 json_t *result_json(const char *service, const struct cutover *cutover);
 

@@ -115,6 +115,8 @@ int supervisor_begin(struct supervisor *supervisor, const struct cutover_request
 int supervisor_complete_request(const struct supervisor *supervisor,
 				struct cutover_request *request, bool has_soak,
 				const struct drain_options *options, struct failure *failure);
+/* EXIT_BUSY in `failure`: what is under way, and how to end it. Returns -1. */
+int supervisor_busy(const struct supervisor *supervisor, struct failure *failure);
 /* Ends a soak that a change to `to` supersedes, before anybody waits for that change's end. */
 void supervisor_make_way(struct supervisor *supervisor, enum bgs_color to);
 /* Fills in a request to go back to the previous color. */

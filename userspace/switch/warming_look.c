@@ -50,12 +50,13 @@ static enum warm_attempt look_at_route(const struct supervisor *supervisor, enum
 		snprintf(why, WARM_TEXT, "%s is in use again", color_name(color));
 		return WARM_NO_MORE;
 	}
-	/* It may be all that can serve: by the kernel's failover, or by an operator's word. */
+	/* It may be all that can serve, by an operator's word. */
 	if (supervisor_health(supervisor, !color) == HEALTH_UNHEALTHY) {
 		snprintf(why, WARM_TEXT, "%s, which is active, is unhealthy", other);
 		return WARM_NOT_SAFE;
 	}
-	receives = color_receives(supervisor->host->datapath, supervisor->slot, &service, color);
+	receives = color_receives_beside(supervisor->host->datapath, supervisor->slot, &service,
+					 color);
 	if (receives) {
 		snprintf(why, WARM_TEXT, "%s", receives);
 		return WARM_NOT_SAFE;
