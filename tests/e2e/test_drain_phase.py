@@ -229,7 +229,8 @@ def test_once_promoted_a_failover_ends_it(bgs, net, watched, servers):
 def test_a_second_set_waits_for_it_too(bgs, net, watched):
     sock = drain(bgs, net, "--soak", "0")
     process = bgs.start("set", "green", "-j")
-    Trail(bgs).wait_event("draining")
+    # Who waits keeps others out; until then there is no such network.
+    wait_for(lambda: bgs.run("preview", "rm", "192.0.2.0/24").returncode == BUSY, "it to wait")
     assert bgs.run("set", "green").returncode == BUSY
     sock.close()
     result, _ = end(process)
