@@ -16,6 +16,7 @@
 
 #include "kernel.bpf.h"
 #include "maps.bpf.h"
+#include "released.bpf.h"
 
 /* Where its instance counts, unless that is declared no more. */
 static __always_inline struct bgs_connections *account_of(const struct bgs_tag *tag)
@@ -53,25 +54,14 @@ static __always_inline void account_open(struct bpf_sock_ops *ops)
 }
 
 /*
- * Has the application let go? Both directions are shut when it calls close(),
- * and after a half-close when the client has closed, too. The kernel calls with
- * the new state, and once more at close() of a half-closed socket.
+ * Called with each new state, and once more at close() of a socket that was shut
+ * before. Several times for each connection: what changes nothing leaves first.
  */
-static __always_inline bool is_released(struct bpf_sock *sk, __u32 state)
-{
-	const struct tcp_sock *tcp;
-
-	if (state == TCP_CLOSE)
-		return true;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	return tcp && ((const struct sock *)tcp)->sk_shutdown == SHUTDOWN_MASK;
-}
-
-/* Several times for each connection: what changes nothing leaves first. */
 static __always_inline void account_state(struct bpf_sock_ops *ops)
 {
 	__u32 state = ops->args[1];
 	struct bgs_connections *counts;
+	const struct tcp_sock *tcp;
 	struct bgs_tag *tag;
 	struct bpf_sock *sk;
 
@@ -79,7 +69,10 @@ static __always_inline void account_state(struct bpf_sock_ops *ops)
 		return;
 	sk = ops->sk;
 	tag = sk ? bpf_sk_storage_get(&tags, sk, NULL, 0) : NULL;
-	if (!tag || (tag->counted == BGS_RELEASED && state != TCP_CLOSE) || !is_released(sk, state))
+	if (!tag || (tag->counted == BGS_RELEASED && state != TCP_CLOSE))
+		return;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp || !is_released(tcp, state))
 		return;
 	counts = account_of(tag);
 	if (!counts)

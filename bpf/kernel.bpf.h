@@ -75,6 +75,7 @@ struct sock {
 	__u32 sk_ack_backlog; /* of a listener: its accept queue */
 	__u32 sk_max_ack_backlog; /* as listen() was told, and net.core.somaxconn allows */
 	__u8 sk_shutdown; /* RCV_SHUTDOWN | SEND_SHUTDOWN */
+	unsigned long sk_lingertime; /* with SOCK_LINGER; 0: close() resets */
 	void *sk_reuseport_cb; /* its SO_REUSEPORT group */
 };
 
@@ -131,6 +132,7 @@ struct bpf_iter__sockmap {
 
 /* enum sock_flags, include/net/sock.h: no process has it any more */
 #define SOCK_DEAD 0
+#define SOCK_LINGER 4
 /* RCV_SHUTDOWN | SEND_SHUTDOWN */
 #define SHUTDOWN_MASK 3
 
@@ -140,7 +142,9 @@ enum {
 	TCP_TIME_WAIT = 6,
 	TCP_CLOSE = 7,
 	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
 	TCP_LISTEN = 10,
+	TCP_CLOSING = 11,
 	TCP_NEW_SYN_RECV = 12, /* a request socket: a handshake under way */
 };
 

@@ -6,6 +6,7 @@
  */
 #include "answered.bpf.h"
 #include "listener.bpf.h"
+#include "released.bpf.h"
 
 #define SOCK_COMMON_SIZE 160 /* at least; 136 in Linux 6.18 */
 
@@ -61,11 +62,24 @@ static __always_inline void judge_tag(struct bgs_connection *line, const struct 
 	line->tag = instance && instance->serial == tag->serial ? BGS_TAGGED : BGS_STALE;
 }
 
-static __always_inline enum bgs_connection_kind kind_of(const struct sock *sk)
+/* As it was counted, if it was. */
+static __always_inline bool has_let_go(const struct tcp_sock *tcp, const struct bgs_tag *tag)
 {
-	if (sk->__sk_common.skc_flags & BIT(SOCK_DEAD) || sk->sk_shutdown == SHUTDOWN_MASK)
+	const struct sock *sk = (const struct sock *)tcp;
+
+	if (sk->__sk_common.skc_flags & BIT(SOCK_DEAD))
+		return true;
+	if (tag && tag->counted != BGS_UNCOUNTED)
+		return tag->counted != BGS_HELD;
+	return is_released(tcp, sk->__sk_common.skc_state);
+}
+
+static __always_inline enum bgs_connection_kind kind_of(const struct tcp_sock *tcp,
+							const struct bgs_tag *tag)
+{
+	if (has_let_go(tcp, tag))
 		return BGS_CONNECTION_CLOSING;
-	return sk->sk_socket ? BGS_CONNECTION_HELD : BGS_CONNECTION_QUEUED;
+	return ((const struct sock *)tcp)->sk_socket ? BGS_CONNECTION_HELD : BGS_CONNECTION_QUEUED;
 }
 
 /*
@@ -110,7 +124,7 @@ static __always_inline void write_connection(struct bpf_iter__tcp *ctx, struct s
 		judge_tag(&line, tag);
 	else if (!at_our_port(&line.local))
 		return;
-	line.kind = kind_of(owner);
+	line.kind = kind_of(tcp, tag);
 	line.cookie = bpf_get_socket_cookie(sk);
 	line.inode = BPF_CORE_READ(owner, sk_socket, file, f_inode, i_ino);
 	line.received = tcp->bytes_received;

@@ -182,7 +182,7 @@ static int ask_holder(pid_t pid, int fd, unsigned long long inode, void *data)
 	return 0;
 }
 
-/* ---- by port, where processes say nothing */
+/* ---- by port and tag, where processes say nothing */
 
 static void note_port(struct attributed *item, __be16 port, const struct bgs_endpoint *address,
 		      __u32 slot, unsigned int colors)
@@ -213,6 +213,18 @@ static void ask_port(struct attributed *item, const struct service *service)
 	}
 }
 
+/* The number that a stale tag has names the service's slot and the color of those days. */
+static void ask_number(struct attributed *item, const struct service *services, size_t count)
+{
+	__u32 number = item->connection.instance;
+
+	for (size_t i = 0; i < count; i++) {
+		if (services[i].slot == BGS_INSTANCE_SLOT(number))
+			ask_port(item, &services[i]);
+	}
+	item->colors &= 1U << BGS_INSTANCE_COLOR(number);
+}
+
 static int ask_ports(struct attribution *attribution, const struct datapath *datapath,
 		     struct failure *failure)
 {
@@ -228,7 +240,8 @@ static int ask_ports(struct attribution *attribution, const struct datapath *dat
 			continue;
 		item->slot = ATTRIBUTION_NO_SLOT;
 		item->colors = 0;
-		/* Of an instance that is declared no more: no color waits for it. */
+		if (item->connection.tag == BGS_STALE)
+			ask_number(item, services, count);
 		for (ssize_t k = 0; k < count && item->connection.tag == BGS_UNTAGGED; k++)
 			ask_port(item, &services[k]);
 	}

@@ -142,6 +142,15 @@ static void test_every_way_to_end_is_counted_once(void **state)
 	}
 }
 
+/* More than the client's side takes: it stays until the client reads. */
+static void fill_and_shut(int fd)
+{
+	static char much[1 << 20];
+
+	assert_true(send(fd, much, sizeof(much), MSG_DONTWAIT) > 0);
+	shutdown(fd, SHUT_WR);
+}
+
 /* The client does not say goodbye: the kernel keeps the server's end for a while. */
 static void test_what_the_application_let_go_is_closing(void **state)
 {
@@ -155,6 +164,51 @@ static void test_what_the_application_let_go_is_closing(void **state)
 	assert_true(send(pair.server, much, sizeof(much), MSG_DONTWAIT) > 0);
 	close(pair.server);
 	assert_becomes(stage, BGS_BLUE, 0, 0, 1, "closed with data to send");
+	close(pair.client);
+	assert_becomes(stage, BGS_BLUE, 0, 0, 0, "reset by the client");
+}
+
+/* Both ends have shut their half, and the process has more than it has read: its end would reset.
+ */
+static void test_what_a_close_would_reset_is_held(void **state)
+{
+	static const char *const addresses[] = { "127.0.0.1:80", "[::1]:80" };
+	struct stage *stage = *state;
+	char bytes[8];
+
+	stage_web(stage, flags);
+	for (int linger = 0; linger < 2; linger++) {
+		struct pair pair = open_pair(stage, BGS_BLUE, addresses[linger]);
+
+		assert_int_equal(send(pair.client, "request", 7, 0), 7);
+		shutdown(pair.client, SHUT_WR);
+		if (linger) {
+			reset_on_close(pair.server);
+			assert_int_equal(recv(pair.server, bytes, 7, MSG_WAITALL), 7);
+		}
+		fill_and_shut(pair.server);
+		assert_becomes(stage, BGS_BLUE, 0, 1, 0, linger ? "linger" : "unread");
+		close(pair.server);
+		assert_becomes(stage, BGS_BLUE, 0, 0, 0, "closed, and so reset");
+		close(pair.client);
+	}
+}
+
+static void test_what_both_ends_have_shut_is_closing(void **state)
+{
+	struct stage *stage = *state;
+	struct pair pair;
+	char bytes[8];
+
+	stage_web(stage, flags);
+	pair = open_pair(stage, BGS_BLUE, "127.0.0.1:80");
+	assert_int_equal(send(pair.client, "request", 7, 0), 7);
+	shutdown(pair.client, SHUT_WR);
+	assert_int_equal(recv(pair.server, bytes, 7, MSG_WAITALL), 7);
+	fill_and_shut(pair.server);
+	assert_becomes(stage, BGS_BLUE, 0, 0, 1, "all is read");
+	close(pair.server);
+	assert_becomes(stage, BGS_BLUE, 0, 0, 1, "closed, with data to send");
 	close(pair.client);
 	assert_becomes(stage, BGS_BLUE, 0, 0, 0, "reset by the client");
 }
@@ -334,6 +388,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		stage_test(test_every_way_to_end_is_counted_once),
 		stage_test(test_what_the_application_let_go_is_closing),
+		stage_test(test_what_a_close_would_reset_is_held),
+		stage_test(test_what_both_ends_have_shut_is_closing),
 		stage_test(test_accept_queue_ends_with_its_listener),
 		stage_test(test_colors_are_told_apart),
 		stage_test(test_a_reused_number_starts_with_zero),
