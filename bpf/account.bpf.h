@@ -4,7 +4,8 @@
  * handshake to TCP_CLOSE. A connection is known by the tag it has from its
  * listener; the tag also says what it has been counted as, so that each one is
  * counted once whatever the kernel calls twice. Sockets without a tag never ask
- * for the state callback.
+ * for the state callback; a tracepoint (tp_btf/inet_sock_set_state) is run for
+ * every TCP socket there is, and costs twice as much (tests/bench/bench_account.c).
  */
 #ifndef BGSWITCH_ACCOUNT_BPF_H
 #define BGSWITCH_ACCOUNT_BPF_H

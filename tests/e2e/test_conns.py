@@ -270,7 +270,7 @@ def test_held_by_a_child_that_listens_no_more(bgs, server, old, counts, how):
 def test_directly_on_the_services_address(bgs, server, old, counts):
     """What served there before: it is of neither color, and nobody waits for it."""
     before = server(80)
-    server(8081)
+    server(8081), server(8082)
     old(before, 80)
     bgs("attach", "eth0")
     assert untagged(bgs) == (0, 0)
