@@ -97,6 +97,7 @@ static void show_event(const struct event *event, void *data)
 	char line[EVENT_LINE];
 
 	progress_clear(progress);
+	progress->is_told = progress->is_told || event->kind == EVENT_DRAINING;
 	if (event->kind != EVENT_REFUSED)
 		message_info("%s", event_format(line, event));
 }

@@ -92,10 +92,9 @@ void progress_show(struct progress *progress, const json_t *object, unsigned lon
 		progress->is_open = true;
 		return;
 	}
-	/* The first one was told as an event. */
 	if (!is_first && (now < progress->next || !strcmp(numbers, progress->shown)))
 		return;
-	if (!is_first)
+	if (!is_first || !progress->is_told)
 		show_line(progress, text, object);
 	strcpy(progress->shown, numbers);
 	progress->next = now + PROGRESS_PAUSE_MS;

@@ -19,6 +19,7 @@ struct progress {
 	FILE *out; /* NULL: nothing is shown */
 	bool is_terminal;
 	bool is_open; /* a line stands there that has no end yet */
+	bool is_told; /* an event has said how many there are in the beginning */
 	char shown[PROGRESS_TEXT]; /* the numbers */
 	unsigned long long next; /* ms; 0: nothing was shown yet */
 };

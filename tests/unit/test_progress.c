@@ -114,6 +114,7 @@ static void test_elsewhere_there_are_lines_with_the_time(void **state)
 
 	(void)state;
 	start(&screen, false);
+	screen.progress.is_told = true;
 	for (size_t i = 0; i < ROWS(told); i++) {
 		unsigned int count = 0;
 
@@ -126,6 +127,21 @@ static void test_elsewhere_there_are_lines_with_the_time(void **state)
 	assert_true(*shown(&screen) == '[' && !strchr(shown(&screen), '\033'));
 	assert_contains(shown(&screen),
 			"] web: draining blue: 3 handshaking, 2 queued, 4 established, 29s left\n");
+	stop(&screen);
+}
+
+/* Who begins to wait later has heard no event. */
+static void test_the_first_numbers_are_told_once(void **state)
+{
+	static const char object[] = "{" NUMBERS(5) ", \"left_ms\": 30000}";
+	struct screen screen;
+
+	(void)state;
+	start(&screen, false);
+	show(&screen, object, 5000);
+	show(&screen, object, 9000);
+	assert_contains(shown(&screen), "] web: draining blue: 3 handshaking, 2 queued, 5 establ");
+	assert_null(strchr(strchr(shown(&screen), '\n') + 1, '\n'));
 	stop(&screen);
 }
 
@@ -150,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_terminal_has_one_line),
 		cmocka_unit_test(test_elsewhere_there_are_lines_with_the_time),
+		cmocka_unit_test(test_the_first_numbers_are_told_once),
 		cmocka_unit_test(test_what_is_no_progress_shows_nothing),
 	};
 
