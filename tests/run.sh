@@ -65,13 +65,13 @@ count_pytest() {
 	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
 }
 
-# Most tests wait more than they work: a session for each CPU, each with processes
-# of its own to look at, takes its share. The rest measure, or load the machine.
+# Most tests wait more than they work: a session for each CPU and one more, each with
+# processes of its own to look at, takes its share. The rest measure, or load the machine.
 run_e2e() {
 	local shards shard marks
 
-	shards=$(nproc)
-	[ "$shards" -le 4 ] || shards=4
+	shards=$(($(nproc) + 1))
+	[ "$shards" -le 5 ] || shards=5
 	heading "tests/e2e, $shards at a time"
 	marks="not alone"
 	for shard in $(seq "$shards"); do

@@ -16,7 +16,7 @@ from varlink import Client
 
 pytestmark = pytest.mark.alone
 
-KILLS = int(os.environ.get("BGSWITCH_KILLS", "250"))
+KILLS = int(os.environ.get("BGSWITCH_KILLS", "120"))
 SEED = int(os.environ.get("BGSWITCH_SEED", "20260218"))
 STREAMS = [("new", HOST4), ("new", HOST6), ("keep", HOST4), ("keep", HOST6)]
 COLORS = ("blue", "green")

@@ -312,9 +312,10 @@ def test_lines_with_their_time(bgs, drained):
     code, _, stderr = finish(waiting)
     lines = progress_lines(stderr)
     assert code == CUT and 2 <= len(lines) <= 6, stderr
-    assert re.fullmatch(r"draining blue: \d+ established", lines[0][1])
+    assert re.fullmatch(r"draining blue: (\d+ \w+, )?\d+ established", lines[0][1])
     for _, text in lines[1:]:
-        assert re.fullmatch(r"draining blue: \d+ established.*, (0|[1-3]s) left", text), text
+        assert re.fullmatch(r"draining blue: (\d+ \w+, )?\d+ established.*, (0|[1-3]s) left",
+                            text), text
     assert len({when for when, _ in lines}) >= len(lines) - 1, "at most one a second"
 
 

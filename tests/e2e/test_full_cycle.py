@@ -17,7 +17,7 @@ from sandbox import is_zombie, wait_for
 
 pytestmark = pytest.mark.alone
 
-CYCLES = int(os.environ.get("BGSWITCH_CYCLES", "40"))
+CYCLES = int(os.environ.get("BGSWITCH_CYCLES", "24"))
 LIFETIME = 1000 if CYCLES >= 500 else 250  # ms, at most
 PORTS = {"blue": 8081, "green": 8082}
 # Checks have time: it is not them that is tried here, and machines may be busy.
