@@ -65,18 +65,20 @@ count_pytest() {
 	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
 }
 
-# Most tests wait more than they work: a session for each CPU and one more, each with
-# processes of its own to look at, takes its share. The rest measure, or load the machine.
+# Most tests wait more than they work: a session for each CPU, each with processes of its
+# own to look at, takes its share. The shell is their init: it reaps what loses its parent.
+# The rest measure, or load the machine.
 run_e2e() {
 	local shards shard marks
 
-	shards=$(($(nproc) + 1))
-	[ "$shards" -le 5 ] || shards=5
+	shards=$(nproc)
+	[ "$shards" -le 4 ] || shards=4
 	heading "tests/e2e, $shards at a time"
 	marks="not alone"
 	for shard in $(seq "$shards"); do
 		BGSWITCH_TEST_SHARD=$shard/$shards run_pytest "$results/$shard" \
-			unshare --pid --fork --kill-child --mount-proc &
+			unshare --pid --fork --kill-child --mount-proc \
+			sh -c '"$@"; exit $?' sh &
 	done
 	wait
 	for shard in $(seq "$shards"); do
