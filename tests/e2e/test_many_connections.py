@@ -15,8 +15,8 @@ from sandbox import wait_for
 
 pytestmark = pytest.mark.alone
 
-CONNECTIONS = int(os.environ.get("BGSWITCH_CONNECTIONS", "10000"))
-PER_PROCESS = 10000  # connections: a process may have only so many files
+CONNECTIONS = int(os.environ.get("BGSWITCH_CONNECTIONS", "20000"))
+PER_PROCESS = 10000  # connections, for a process may have only so many files; two parts at least
 MEMORY = 64 << 10  # KiB that the agent may grow by
 PATIENCE = 30 + CONNECTIONS / 500  # seconds
 
